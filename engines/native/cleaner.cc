@@ -1,0 +1,243 @@
+#include "engines/native/cleaner.h"
+
+#include <algorithm>
+
+#include "engines/base/counters.h"
+#include "engines/native/directory.h"
+#include "engines/native/file_data.h"
+#include "engines/native/log_reader.h"
+#include "engines/pmem/persist.h"
+
+namespace daxlab::native {
+
+namespace {
+
+constexpr uint32_t kPagesMin = 8;           ///< A log as short as this is not rewritten.
+constexpr uint32_t kDropsMax = 64;          ///< Dead pages dropped in one step.
+constexpr uint64_t kMergePages = 512;       ///< Longest run that one record is made of: bounds what a step does.
+
+/// A pass points every page of the file at its new record, so a large file waits for as much garbage as makes that cheap: 0.1 % of its size.
+bool due(const Inode& inode) {
+  const auto pages_min = kPagesMin + static_cast<uint32_t>(inode.data_blocks.load(std::memory_order_relaxed) / 1024);
+  return inode.log.pages() > std::max(pages_min, 2 * inode.log.compact_pages);
+}
+
+/// Says again, at the tail, what still holds of the records in the head page.
+class Evacuation {
+ public:
+  Evacuation(FileSystem& fs, Inode& inode) : fs_(fs), inode_(inode), page_(inode.log.head_block) {}
+
+  // Order: places of small writes, fence; the new records, fence; then the caller drops the page. A crash before the last leaves both
+  // pages. The second fence also follows a failure: what was said by then counts, and whoever drops the page later does not fence it.
+  Result<void> run() {
+    if (inode_.kind == NodeKind::kFile) flush_pending(fs_, inode_);
+    if (fs_.volume.log_pages[page_].live == 0) return {};
+    const auto said = say_page();
+    pmem::fence();
+    return said;
+  }
+
+ private:
+  Result<void> say_page() {
+    LogReader reader(fs_.volume, fs_.table, inode_.ino, inode_.generation);
+    LogShape shape;
+    shape.pages.push_back(page_);  // its records are all valid: it is not the last page
+    DAXLAB_TRY(reader.for_each(shape, [&](const LogRecord& record) { return move(record); }));
+    if (inode_.log.attributes_page == page_ || inode_.log.state_page == page_) DAXLAB_TRY(say_attributes());
+    return {};
+  }
+
+  Result<void> move(const LogRecord& record) {
+    if (record.type() == RecordType::kWrite) return move_write(record.as<WriteRecordDisk>());
+    if (record.type() == RecordType::kTarget) return say_again(record);
+    if (record.type() != RecordType::kDentry || record.header().aux == 0) return {};
+    constexpr uint64_t kCookieMask = (uint64_t{1} << 56) - 1;
+    Dentry* const dentry = inode_.names->find_cookie(record.as<DentryRecordDisk>().cookie & kCookieMask);
+    if (dentry == nullptr || dentry->log_page != page_) return {};
+    return move_dentry(*dentry);
+  }
+
+  Result<void> move_dentry(Dentry& dentry) {
+    DentryRecord fresh = DentryRecord::add(dentry.name(), dentry.cookie, dentry.id(), dentry.kind, 0, dentry.time_ns);
+    Record record = fresh.flag(kMoved).record();
+    DAXLAB_TRY(log_append(fs_.volume, inode_, {&record, 1}));
+    log_release(fs_.volume, page_);
+    dentry.log_page = record.page;
+    log_hold(fs_.volume, record.page);
+    return {};
+  }
+
+  bool here(uint64_t page) const {
+    const BlockRef ref = inode_.data.get(page);
+    return !ref.hole() && ref.log_page == page_;
+  }
+
+  /// Each run of pages that this record is still the word on, with what follows it in file and medium.
+  Result<void> move_write(const WriteRecordDisk& disk) {
+    const uint64_t end = disk.first_page + disk.pages;
+    for (uint64_t page = disk.first_page; page < end;) {
+      if (!here(page)) {
+        ++page;
+        continue;
+      }
+      const uint64_t pages = inode_.data.run(page, kMergePages);
+      DAXLAB_TRY(say_write(page, static_cast<uint32_t>(pages)));
+      page += pages;
+    }
+    return {};
+  }
+
+  Result<void> say_write(uint64_t first_page, uint32_t pages) {
+    Line line{};
+    WriteRecordDisk disk{};
+    disk.header.type = static_cast<uint8_t>(RecordType::kWrite);
+    disk.header.flags = kMoved;
+    disk.first_page = first_page;
+    disk.block = inode_.data.get(first_page).block;
+    disk.pages = pages;
+    disk.size_bytes = inode_.size_bytes.load(std::memory_order_relaxed);
+    std::memcpy(&line, &disk, sizeof disk);
+    Record record{&line, 1, 0};
+    DAXLAB_TRY(log_append(fs_.volume, inode_, {&record, 1}));
+    for (uint32_t i = 0; i < pages; ++i) {
+      const BlockRef before = inode_.data.get(first_page + i);
+      log_release(fs_.volume, before.log_page);
+      inode_.data.set(first_page + i, {before.block, record.page});
+    }
+    log_hold(fs_.volume, record.page, pages);
+    return {};
+  }
+
+  Result<void> say_attributes() {
+    Line line = current_attributes_line(inode_);
+    Record record{&line, 1, 0};
+    DAXLAB_TRY(log_append(fs_.volume, inode_, {&record, 1}));
+    log_hold_state(fs_.volume, inode_.log, record.page, true);
+    return {};
+  }
+
+  /// Records that are never outlived, as they are.
+  Result<void> say_again(const LogRecord& old) {
+    const uint32_t count = old.header().lines;
+    Line lines[kLinesPerLogPage];
+    std::memcpy(lines, old.bytes.data(), count * kLineBytes);
+    reinterpret_cast<RecordHeaderDisk*>(lines)->flags = kMoved;
+    Record record{lines, count, 0};
+    DAXLAB_TRY(log_append(fs_.volume, inode_, {&record, 1}));
+    log_release(fs_.volume, page_);
+    log_hold(fs_.volume, record.page);
+    return {};
+  }
+
+  FileSystem& fs_;
+  Inode& inode_;
+  const uint32_t page_;
+};
+
+}  // namespace
+
+bool Cleaner::wanted(const Inode& inode) {
+  return inode.log.in_pass || due(inode);
+}
+
+bool Cleaner::step(FileSystem& fs, Inode& inode) {
+  LogState& log = inode.log;
+  if (log.pages() < 2) return false;
+  const bool nothing_lives = fs.volume.log_pages[log.head_block].live == 0;
+  if (!nothing_lives && !log.in_pass) {
+    if (!due(inode)) return false;
+    log.in_pass = true;
+    log.pass_end = log.tail_ordinal;
+  }
+  Evacuation evacuation(fs, inode);
+  if (!evacuation.run().ok()) {  // no space for what must be said again: later
+    log.in_pass = false;
+    return false;
+  }
+  if (log_drop_heads(fs.volume, inode, kDropsMax) == 0) {
+    log.in_pass = false;
+    return false;
+  }
+  if (log.in_pass && log.head_ordinal >= log.pass_end) {
+    log.in_pass = false;
+    log.compact_pages = log.pages();
+  }
+  return true;
+}
+
+void Cleaner::grew(Inode& inode) {
+  LogState& log = inode.log;
+  if (DAXLAB_LIKELY(log.tail_ordinal == log.looked_ordinal)) return;  // once a page
+  log.looked_ordinal = log.tail_ordinal;
+  if (log.pages() < 2 || (!wanted(inode) && fs_.volume.log_pages[log.head_block].live != 0)) return;
+  if (fs_.options.background_threads) {
+    enqueue(inode);
+  } else {
+    // Two pages for each one that was filled: a pass ends although the log grows.
+    if (step(fs_, inode)) step(fs_, inode);
+  }
+}
+
+void Cleaner::clean_through(FileSystem& fs, Inode& inode) {
+  inode.log.in_pass = inode.log.pages() > 1;
+  inode.log.pass_end = inode.log.tail_ordinal;
+  while (step(fs, inode)) {
+  }
+}
+
+void Cleaner::enqueue(Inode& inode) {
+  if (inode.queued.exchange(true, std::memory_order_acq_rel)) return;
+  const std::lock_guard lock(mutex_);
+  queue_.push_back(inode.id());
+  if (!busy_) {
+    count(Counter::wakeups);
+    wake_.notify_one();
+  }
+}
+
+void Cleaner::start() {
+  if (fs_.options.background_threads) thread_ = std::thread([this] { run(); });
+}
+
+void Cleaner::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Cleaner::drain() {
+  if (!thread_.joinable()) return;
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [&] { return queue_.empty() && !busy_; });
+}
+
+void Cleaner::run() {
+  const CounterThread counters;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    busy_ = false;
+    if (queue_.empty()) idle_.notify_all();
+    wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    if (stopping_) return;
+    const InodeId id = queue_.front();
+    queue_.pop_front();
+    busy_ = true;
+    lock.unlock();
+    if (Inode* const inode = fs_.table.acquire(id)) {
+      inode->queued.store(false, std::memory_order_release);
+      bool more = true;
+      while (more) {
+        const WriterLock inode_lock(inode->lock);  // let go of after every page: who writes meanwhile waits for one
+        more = step(fs_, *inode);
+      }
+      fs_.release(*inode);
+    }
+    lock.lock();
+  }
+}
+
+}  // namespace daxlab::native

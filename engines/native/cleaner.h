@@ -1,0 +1,60 @@
+// Keeps logs short: pages leave a log at its head, so that a record that undoes another never leaves before it.
+//
+// A page that no reference points to is dropped (fast cleaning). When a log is longer than twice what it was after its last cleaning, its
+// pages are rewritten one by one: what still holds of the head page is said again at the tail (adjacent pages of a file merged into one
+// record), then the page is dropped (thorough cleaning). A step costs one page, so nothing waits long for it, and a crash between any two
+// stores leaves something said twice.
+//
+// Threads: with background=threads a thread of its own does the steps, under the inode's lock; with inline the operation that grew the
+// log does one step at its end.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "engines/api/types.h"
+
+namespace daxlab::native {
+
+class FileSystem;
+struct Inode;
+
+class Cleaner {
+ public:
+  explicit Cleaner(FileSystem& fs) : fs_(fs) {}
+  ~Cleaner() { stop(); }
+  Cleaner(const Cleaner&) = delete;
+  Cleaner& operator=(const Cleaner&) = delete;
+
+  /// Starts the thread if the file system has background threads.
+  void start();
+  void stop();
+
+  /// After an append, the inode's lock held exclusively: cleans a page or queues the inode if it is time. One compare otherwise.
+  void grew(Inode& inode);
+  /// One step under the inode's lock; false when there is nothing (more) to clean.
+  static bool step(FileSystem& fs, Inode& inode);
+  /// Steps until nothing is left: for tests and for space on a full medium.
+  static void clean_through(FileSystem& fs, Inode& inode);
+  /// Waits until the queue is empty and no step is under way.
+  void drain();
+
+ private:
+  static bool wanted(const Inode& inode);
+  void enqueue(Inode& inode);
+  void run();
+
+  FileSystem& fs_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable idle_;
+  std::deque<InodeId> queue_;
+  bool stopping_ = false;
+  bool busy_ = false;
+  std::thread thread_;
+};
+
+}  // namespace daxlab::native

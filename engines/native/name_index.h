@@ -1,0 +1,101 @@
+// The names of one directory in DRAM: by name through an open-addressing hash table, by cookie for listings.
+//
+// Cookies are given out in ascending order and kept in chunks of 64, so that a listing resumes by one look-up and a removal is O(1).
+//
+// Invariants:
+//   1. Every entry is in the table once and in the chunk of its cookie once; names and cookies are unique.
+//   2. next_cookie is above every cookie.
+// Threads: the directory's inode lock, shared for look-ups and listings.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "engines/api/types.h"
+
+namespace daxlab::native {
+
+struct Dentry {
+  uint64_t cookie;
+  uint64_t time_ns;   ///< When the name was made.
+  uint32_t ino;
+  uint32_t generation;
+  uint32_t log_page;  ///< Of the record that says so.
+  uint32_t hash;
+  NodeKind kind;
+  uint8_t name_bytes;
+  void* chunk;        ///< NameIndex's own.
+  // The name follows.
+  std::string_view name() const { return {reinterpret_cast<const char*>(this + 1), name_bytes}; }
+  InodeId id() const { return uint64_t{generation} << 32 | ino; }
+};
+
+class NameIndex {
+ public:
+  NameIndex() = default;
+  ~NameIndex();
+  NameIndex(const NameIndex&) = delete;
+  NameIndex& operator=(const NameIndex&) = delete;
+
+  static uint32_t hash(std::string_view name);
+
+  Dentry* find(std::string_view name, uint32_t hash) const;
+  Dentry* find(std::string_view name) const { return find(name, hash(name)); }
+  Dentry* find_cookie(uint64_t cookie) const;
+  /// The name is not present and the cookie was not used.
+  Dentry* insert(std::string_view name, uint32_t hash, uint64_t cookie);
+  void erase(Dentry* dentry);
+
+  uint64_t size() const { return count_; }
+  uint64_t next_cookie() const { return next_cookie_; }
+  void raise_next_cookie(uint64_t above) { next_cookie_ = std::max(next_cookie_, above + 1); }
+
+  /// Entries with cookies above `cookie`, ascending, until `visit` returns false.
+  template <typename Visit>
+  void for_each(uint64_t cookie, Visit visit) const {
+    const uint64_t begin = cookie + 1;
+    for (auto at = chunks_.lower_bound(begin / kChunkCookies); at != chunks_.end(); ++at) {
+      for (const Dentry* dentry : at->second.entries) {
+        if (dentry != nullptr && dentry->cookie >= begin && !visit(*dentry)) return;
+      }
+    }
+  }
+  template <typename Visit>
+  void for_each_mutable(Visit visit) {
+    for (auto& [number, chunk] : chunks_) {
+      for (Dentry* dentry : chunk.entries) {
+        if (dentry != nullptr) visit(*dentry);
+      }
+    }
+  }
+  uint64_t dram_bytes() const;
+
+ private:
+  static constexpr uint64_t kChunkCookies = 64;
+  struct Chunk {
+    uint64_t number = 0;  ///< Cookies [64 * number, 64 * number + 64).
+    uint32_t live = 0;
+    std::array<Dentry*, kChunkCookies> entries{};
+  };
+  struct Cell {
+    uint32_t hash = 0;
+    Dentry* dentry = nullptr;
+  };
+
+  void rehash(size_t cells);
+  size_t cell_of(const Dentry* dentry) const;
+
+  std::vector<Cell> cells_;  // a power of two, linear probing, at most 7/8 full
+  uint64_t count_ = 0;
+  uint64_t name_bytes_ = 0;
+  uint64_t next_cookie_ = 1;
+  std::map<uint64_t, Chunk> chunks_;
+  Chunk* last_chunk_ = nullptr;
+};
+
+}  // namespace daxlab::native
