@@ -1,0 +1,56 @@
+"""The gate: a run's instructions, flushes, fences and bytes per operation against one committed file of accepted counts.
+
+Counts are exact, so there is no threshold: a change is a difference, and accepting it is a commit of accepted.json
+(`daxlab exact --self-test --accept`). The file says what it was counted on. With another guest, kernel file systems may count something
+else; with another build, instructions may: these are then left out, and said to be.
+"""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).parent / "accepted.json"
+GUEST = ("kernel_package", "qemu", "cpu")
+BUILD = ("preset", "compiler")
+KERNEL_ENGINES = ("ext4-dax", "xfs-dax")
+
+
+def counts(record: dict[str, Any]) -> dict[str, float]:
+    """What is held, per operation."""
+    counters, ops = record["counters"], record["ops"]
+    total = {"instructions": counters["instructions_user"] + counters["instructions_kernel"], "flushes": counters["clwb"],
+             "fences": counters["fences"], "bytes": counters["nvdimm_bytes_written"]}
+    return {name: count / ops for name, count in total.items()}
+
+
+def name_of(record: dict[str, Any]) -> str:
+    params = " ".join(f"{key}={value}" for key, value in sorted(record["params"].items()))
+    return f"{record['engine']}, {record['workload']} {params}, seed {record['seed']}"
+
+
+def accepted_from(lines: list[dict[str, Any]], on: dict[str, str]) -> dict[str, Any]:
+    return {"on": on, "cells": {name_of(line): counts(line) for line in lines if line["status"] == "ok"}}
+
+
+def text_of(accepted: dict[str, Any]) -> str:
+    """One cell a line, so that a commit shows which changed."""
+    cells = ",\n".join(f"  {json.dumps(name)}: {json.dumps(cell)}" for name, cell in sorted(accepted["cells"].items()))
+    return f'{{"on": {json.dumps(accepted["on"], sort_keys=True)},\n "cells": {{\n{cells}\n}}}}\n'
+
+
+def check(lines: list[dict[str, Any]], on: dict[str, str], accepted: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """What differs from the accepted counts, and what could not be compared."""
+    now, then = accepted_from(lines, on), accepted
+    guest, build = ([key for key in keys if then["on"].get(key) != on.get(key)] for keys in (GUEST, BUILD))
+    left_out = [f"{what} not compared: {key} was {then['on'].get(key)}, is {on.get(key)}"
+                for keys, what in ((guest, "kernel file systems and instructions are"), (build, "instructions are")) for key in keys]
+    differ = [f"{name}: no accepted counts" for name in sorted(now["cells"].keys() - then["cells"].keys())]
+    differ += [f"{name}: accepted, but not counted" for name in sorted(then["cells"].keys() - now["cells"].keys())]
+    for name in sorted(now["cells"].keys() & then["cells"].keys()):
+        if guest and name.startswith(KERNEL_ENGINES):
+            continue
+        before, after = then["cells"][name], now["cells"][name]
+        differ += [f"{name}: {what}: {before[what]:g} accepted, {after[what]:g} counted per operation" for what in before
+                   if before[what] != after[what] and not (what == "instructions" and (guest or build))]
+    return differ, left_out

@@ -1,0 +1,134 @@
+"""The guest's kernel: the newest cloud kernel of this Debian release, its package fetched and unpacked, never installed.
+
+The uncompressed image boots by its PVH note: unpacking a bzImage in an emulated processor would take longer than the rest of the boot.
+"""
+from __future__ import annotations
+
+import lzma
+import re
+import shutil
+import struct
+import subprocess
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import LabError, MissingFacility, packages
+
+META_PACKAGE = "linux-image-cloud-amd64"
+# What a DAX file system and a devdax device need, each before its users.
+MODULES = ("libnvdimm", "nfit", "nd_btt", "nd_pmem", "crc32c_intel", "crc32c_generic", "libcrc32c", "crc16", "mbcache", "jbd2", "ext4", "xfs",
+           "device_dax", "dax_pmem")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    folder: Path
+
+    @property
+    def image(self) -> Path:
+        return self.folder / "vmlinux"
+
+    @property
+    def release(self) -> str:
+        return (self.folder / "release").read_text().strip()
+
+    @property
+    def package(self) -> str:
+        return (self.folder / "package").read_text().strip()
+
+    def modules(self) -> list[Path]:
+        """The modules to load, dependencies first; what is built in is left out."""
+        root = self.folder / "unpacked/lib/modules" / self.release
+        found = {path.stem.replace("-", "_"): path for path in root.rglob("*.ko")}
+        built_in = {Path(line).stem.replace("-", "_") for line in (root / "modules.builtin").read_text().split()}
+        order: list[str] = []
+
+        def add(name: str) -> None:
+            if name in order or (name in built_in and name not in found):
+                return
+            if name not in found:
+                raise LabError(f"kernel {self.release} has no module {name}")
+            for dependency in dependencies(found[name].read_bytes()):
+                add(dependency)
+            order.append(name)
+
+        for module in MODULES:
+            add(module)
+        return [found[name] for name in order]
+
+
+def dependencies(module: bytes) -> list[str]:
+    """What the .modinfo section of a module says it depends on."""
+    said = re.search(rb"\0depends=([^\0]*)\0", module)
+    return [name.replace("-", "_") for name in said[1].decode().split(",") if name] if said else []
+
+
+def unpack_image(bzimage: bytes) -> bytes:
+    """The ELF image in a bzImage, by the payload's place in the boot header (Documentation/x86/boot.rst)."""
+    if len(bzimage) < 0x250 or bzimage[0x202:0x206] == b"\0\0\0\0" or bzimage[0x1fe:0x200] != b"\x55\xaa":
+        raise LabError("the kernel package holds no bzImage")
+    begin = (bzimage[0x1f1] + 1) * 512 + struct.unpack_from("<I", bzimage, 0x248)[0]
+    payload = bzimage[begin:begin + struct.unpack_from("<I", bzimage, 0x24c)[0]]
+    if payload.startswith(b"\xfd7zXZ\0"):
+        image = lzma.LZMADecompressor().decompress(payload)
+    elif payload.startswith(b"\x1f\x8b"):
+        image = zlib.decompressobj(31).decompress(payload)
+    elif payload.startswith(b"\x02\x21\x4c\x18"):  # lz4, legacy frames; the last word is the size and no frame
+        image = _through(["lz4", "-dc", "-"], payload[:-4])
+    elif payload.startswith(b"\x28\xb5\x2f\xfd"):
+        image = _through(["zstd", "-dc"], payload)
+    else:
+        raise LabError(f"the kernel is compressed in an unknown way ({payload[:4].hex()})")
+    if not image.startswith(b"\x7fELF"):
+        raise LabError("the kernel's payload is no ELF image")
+    return image
+
+
+def _through(command: list[str], data: bytes) -> bytes:
+    if not shutil.which(command[0]):
+        raise MissingFacility(f"{command[0]} is missing: apt-get install {command[0]}")
+    return subprocess.run(command, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+
+def newest_package() -> str:
+    told = subprocess.run(["apt-cache", "depends", META_PACKAGE], capture_output=True, text=True).stdout
+    found = re.search(r"Depends: (linux-image-[0-9]\S+cloud-amd64)", told)
+    return found[1] + "-unsigned" if found else ""
+
+
+def ensure(folder: Path, log: Path) -> Kernel:
+    """Fetches and unpacks the kernel unless that was done."""
+    kernel = Kernel(folder)
+    if (folder / "package").exists():
+        return kernel
+    package = newest_package()
+    if not package and packages.apt_get(log, "update"):
+        package = newest_package()
+    if not package:
+        raise MissingFacility(f"no package source offers {META_PACKAGE}: apt-get update, or add a Debian mirror")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    _fetch(package, folder, log)
+    deb = next(folder.glob("*.deb"))
+    with log.open("a") as out:
+        if subprocess.run(["dpkg-deb", "-x", deb, folder / "unpacked"], stdout=out, stderr=out).returncode != 0:
+            raise LabError(f"cannot unpack {deb.name}; the log is {log}")
+    version = deb.name.split("_")[1]
+    deb.unlink()
+    image = next((folder / "unpacked/boot").glob("vmlinuz-*"))
+    kernel.image.write_bytes(unpack_image(image.read_bytes()))
+    (folder / "release").write_text(image.name.removeprefix("vmlinuz-") + "\n")
+    (folder / "package").write_text(f"{package} {version}\n")
+    return kernel
+
+
+def _fetch(package: str, folder: Path, log: Path) -> None:
+    command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package]
+    for again in (True, False):
+        with log.open("a") as out:
+            if subprocess.run(command, cwd=folder, stdout=out, stderr=out).returncode == 0:
+                return
+        if again:
+            packages.apt_get(log, "update")
+    raise MissingFacility(f"apt-get download {package} failed; its log is {log}")
