@@ -1,0 +1,1 @@
+"""Makes `daxlab` importable for pytest, wherever it is started from."""
