@@ -60,6 +60,8 @@ class BlockSpace {
   virtual Result<void> remove(uint64_t address) = 0;
   /// The first mapped address >= `address`; kNotFound when there is none.
   virtual Result<uint64_t> next(uint64_t address) = 0;
+  /// The first address >= `address` at which nothing is mapped.
+  virtual Result<uint64_t> unused(uint64_t address) = 0;
 };
 
 }  // namespace daxlab::xfslike

@@ -1,0 +1,70 @@
+// A directory as the rest of the file system sees it: names to inode numbers, whether they lie in the inode or in blocks.
+//
+// A small directory is in the inode's literal area (short form); when that is full it moves into one block and from there on
+// through the forms of DirBlocks, and back when enough names are gone. Cookies hold across all of it: a short-form entry carries
+// the place that it would have in a block, as XFS's does (fs/xfs/libxfs/xfs_dir2_sf.c).
+//
+// Threads: the directory's inode lock, shared for lookup, list, parent, is_empty and insert_blocks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "engines/api/types.h"
+#include "engines/base/result.h"
+#include "engines/xfslike/dirblock.h"
+#include "engines/xfslike/metadata_bytes.h"
+
+namespace daxlab::xfslike {
+
+/// What a directory asks of its inode, which is joined to the running transaction whenever something is to be changed.
+class DirectoryHome {
+ public:
+  virtual ~DirectoryHome() = default;
+  virtual uint64_t ino() const = 0;
+  virtual BlockSpace& blocks() = 0;
+
+  virtual bool is_short() const = 0;
+  virtual std::span<const std::byte> short_form() const = 0;
+  virtual uint32_t short_form_bytes_max() const = 0;
+  /// Replaces the short form's bytes, `changed` on being those that differ; from blocks, all of which are gone, back into the inode.
+  virtual void set_short_form(std::span<const std::byte> bytes) = 0;
+  /// The literal area becomes an empty extent map.
+  virtual void leave_short_form() = 0;
+
+  /// Bytes of the short form, or of the data blocks with holes: what stat() says. Logged by the caller with the inode's times.
+  virtual uint64_t size_bytes() const = 0;
+  virtual void set_size_bytes(uint64_t size_bytes) = 0;
+};
+
+class DirectoryIndex {
+ public:
+  explicit DirectoryIndex(DirectoryHome& home) : home_(home) {}
+
+  /// A new directory: the short form without names.
+  void make_empty(uint64_t parent);
+
+  Result<DirFound> lookup(std::string_view name);                             ///< kNotFound.
+  Result<uint64_t> insert(std::string_view name, const DirTarget& target);    ///< The cookie; kExists, kFileTooBig.
+  Result<DirFound> erase(std::string_view name);                              ///< What it was; kNotFound.
+  Result<DirFound> replace(std::string_view name, const DirTarget& target);   ///< What it was; kNotFound.
+  Result<bool> is_empty();                                                    ///< No name but "." and "..".
+  Result<uint64_t> parent();
+  Result<void> set_parent(uint64_t parent);
+  /// Names with cookies above `cookie` (0: all), ascending, until `visit` returns false. Without "." and "..".
+  Result<void> list(uint64_t cookie, const std::function<bool(const DirectoryEntry&)>& visit);
+
+  /// Objects of blocks() that an insert of such a name adds at most: what the caller reserves before it. An erase, a replace or
+  /// set_parent adds none.
+  uint32_t insert_blocks(size_t name_bytes) const;
+  /// Every invariant of the directory's own structure; each finding goes to `report`, false stops. Returns the number of names.
+  Result<uint64_t> verify(const std::function<bool(std::string_view finding)>& report);
+
+ private:
+  DirectoryHome& home_;
+};
+
+}  // namespace daxlab::xfslike
