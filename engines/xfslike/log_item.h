@@ -8,20 +8,42 @@
 // Write-ahead: an item that is pinned must not be written back, since its newest change is in DRAM only.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <thread>
 
+#include "engines/pmem/on_media.h"
 #include "engines/xfslike/lsn.h"
 
 namespace daxlab::xfslike {
 
 enum class ItemType : uint16_t { kInode = 1, kBuffer, kDquot, kExtentFreeIntent, kExtentFreeDone };
 
+class Ail;
+class Checkpoint;
+class Cil;
+struct LogVector;
+struct LogVectorDeleter {
+  void operator()(LogVector* vector) const;
+};
+
+/// Every item's first region begins with this, which the log fills in after format() and by which recovery finds where an item
+/// ends: the item leaves these 4 bytes free (every xfs_*_log_format begins so). Behind them an intent and its done have, at
+/// offset 8 of the first region, the 64-bit number by which recovery pairs them.
+struct ItemHeaderDisk {
+  uint16_t type;     ///< ItemType.
+  uint16_t regions;  ///< The first included.
+};
+DAXLAB_ON_MEDIA(ItemHeaderDisk, 4, 2);
+
 /// Takes an item's regions, in order. No region is split in memory; each lies at a multiple of 8 bytes.
 class RegionWriter {
  public:
   virtual ~RegionWriter() = default;
-  /// The place for one region's bytes; within what LogItem::log_size() announced.
+  /// The place for one region's bytes; within what LogItem::log_size() announced. What recovery gets back is `size_bytes` rounded
+  /// up to 4, the rest zero.
   virtual std::byte* add(uint32_t size_bytes) = 0;
 };
 
@@ -45,6 +67,10 @@ class LogItem {
   /// first region names the object. Same thread and lock as log_size(), right after it; neither allocates nor waits.
   virtual void format(RegionWriter& out) const = 0;
 
+  /// The last step of a commit: the item is part of checkpoint `sequence`, which a log force of that number makes durable (XFS's
+  /// iop_committing). The one place where it may give up its object's lock: the commit may sleep afterwards.
+  virtual void committing(uint64_t sequence) { static_cast<void>(sequence); }
+
   /// Counted: once by each commit that makes the item part of a checkpoint that did not hold it, and once less when that is
   /// durable or dropped.
   virtual void pin() = 0;
@@ -65,8 +91,24 @@ class LogItem {
   /// never waits for a transaction.
   virtual Push push() = 0;
 
+  /// Where the AIL holds the item, kNoLsn when it does not. Changes as checkpoints complete: push() reads it once, before it
+  /// writes.
+  Lsn ail_lsn() const { return ail_lsn_.load(std::memory_order_acquire); }
+
  private:
+  friend class Ail;
+  friend class Checkpoint;
+  friend class Cil;
+
   const ItemType type_;
+  // The AIL's, under its lock.
+  std::atomic<Lsn> ail_lsn_ = kNoLsn;
+  LogItem* ail_before_ = nullptr;
+  LogItem* ail_behind_ = nullptr;
+  std::thread::id ail_pusher_;  // whose push() runs
+  // The CIL's. vector_ belongs to the running checkpoint, under the object's lock and the CIL's; shadow_ to the item.
+  LogVector* vector_ = nullptr;
+  std::unique_ptr<LogVector, LogVectorDeleter> shadow_;
 };
 
 }  // namespace daxlab::xfslike

@@ -1,0 +1,58 @@
+// Where log bytes go and how they are addressed, in both directions: the first part that arms exchange.
+//
+//   log=buffered (here)           an iclog is a DRAM buffer, streamed to the medium when it is full or forced
+//   log=direct (engines/retrofit) an iclog is a stretch of the medium, reached by a segment cursor; stamps while copying
+//   log=premap, at-write (vmap)   the same through a mapping
+//
+// What a record looks like is the core's (record_format.h); a placement decides when bytes are copied, stamped, summed and made
+// durable. The log is a ring of basic blocks of 512 bytes, numbered from 0; a record begins at any of them and may wrap.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "engines/xfslike/log_config.h"
+#include "engines/xfslike/record_format.h"
+
+namespace daxlab::xfslike {
+
+/// One iclog's bytes, used for one record after another. Made at mount: nothing below allocates or waits for memory.
+///
+/// Threads: begin() and write() are called by one thread at a time, with no copy() running; copy() and settle() by any number of
+/// writers beside each other, each on its own range.
+class IclogSpace {
+ public:
+  virtual ~IclogSpace() = default;
+  /// The next record begins at `lsn`. Called under the log's lock, where nobody may wait: an address is given out here.
+  virtual void begin(Lsn lsn) = 0;
+  /// Payload bytes [offset, offset + size), both multiples of 4, behind what the record's headers take. `from` stays valid until
+  /// write() has returned.
+  virtual void copy(uint32_t offset_bytes, const std::byte* from, uint32_t size_bytes) = 0;
+  /// This writer has copied all that it will copy into this record: what its own fence must make durable, is.
+  virtual void settle() = 0;
+  /// The record is complete: pads the payload with zeroes from draft.payload_bytes to draft.padded_bytes, stamps, sums, and
+  /// writes. Durable when it returns; until then a crash leaves a record that does not verify, whatever part of it is there.
+  virtual void write(const RecordDraft& draft) = 0;
+};
+
+class LogPlacement {
+ public:
+  virtual ~LogPlacement() = default;
+  virtual const char* name() const = 0;
+  /// Size of the ring. A multiple of lsunit.
+  virtual uint32_t blocks() const = 0;
+
+  /// kNotSupported, kNoSpace (address space): a placement that cannot do this configuration.
+  virtual Result<std::unique_ptr<IclogSpace>> make_iclog(const LogConfig& config) = 0;
+
+  /// Recovery's way: `count` blocks from `block`, not over the end. Counted loads.
+  virtual void read(uint32_t block, uint32_t count, std::byte* to) const = 0;
+  /// `count` blocks from `block`, not over the end; durable after sync(). For mkfs, and for what recovery clears.
+  virtual void write(uint32_t block, uint32_t count, const std::byte* from) = 0;
+  virtual void sync() = 0;
+
+  virtual uint64_t dram_bytes() const { return 0; }
+};
+
+}  // namespace daxlab::xfslike

@@ -1,0 +1,114 @@
+// What is in the log, byte for byte: records, their headers, the operations in them (XFS: fs/xfs/libxfs/xfs_log_format.h).
+//
+// A record: header, extensions (v2: one for each further 32 KiB of the iclog), payload padded to lsunit. Its payload is a
+// sequence of operations, each an OpHeaderDisk and its bytes; 4-byte units, so that a stamp never cuts one.
+//
+// A checkpoint: a start operation without bytes; the transaction header; the regions of its items; a commit operation without
+// bytes. A region that does not fit goes on in the next record behind an op header of its own; an op header is never cut.
+//
+// v2: the first 4 bytes of every 512 are the record's cycle; what they displace is kept in the headers. A block that lies behind
+// the end of the log, at its start, has the next cycle.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "engines/base/units.h"
+#include "engines/pmem/on_media.h"
+#include "engines/xfslike/log_config.h"
+#include "engines/xfslike/lsn.h"
+
+namespace daxlab::xfslike {
+
+inline constexpr uint32_t kRecordMagic = 0xfeedbabe;
+inline constexpr uint32_t kTransactionMagic = 0x5452414e;  // "TRAN"
+inline constexpr uint32_t kOpHeaderBytes = 12;
+inline constexpr uint32_t kWordsPerHeader = 64;                   ///< Displaced words in one header: 32 KiB of log.
+inline constexpr uint32_t kRecordHeaderBytes = kBasicBlockBytes;  ///< v2, and each extension.
+inline constexpr uint32_t kRecordHeaderBytesV3 = 64;
+
+enum OpFlags : uint8_t {
+  kOpStart = 0x01,         ///< Begins a checkpoint.
+  kOpCommit = 0x02,        ///< It holds.
+  kOpContinue = 0x04,      ///< The region goes on in the next record.
+  kOpWasContinued = 0x08,  ///< ... and this is more of it
+  kOpEnd = 0x10,           ///< ... the last of it.
+  kOpUnmount = 0x20,       ///< The log was empty here.
+};
+
+struct OpHeaderDisk {
+  uint32_t checkpoint;  ///< Whose: several may be in one record.
+  uint32_t size_bytes;  ///< That follow. A multiple of 4.
+  uint8_t client;       ///< 0x69, XFS's own transactions.
+  uint8_t flags;        ///< OpFlags.
+  uint16_t zero;
+};
+DAXLAB_ON_MEDIA(OpHeaderDisk, 12, 4);
+static_assert(sizeof(OpHeaderDisk) == kOpHeaderBytes);
+inline constexpr uint8_t kOpClient = 0x69;
+
+struct TransactionHeaderDisk {
+  uint32_t magic;  ///< kTransactionMagic.
+  uint32_t type;   ///< 40, XFS_TRANS_CHECKPOINT.
+  uint32_t checkpoint;
+  uint32_t items;
+};
+DAXLAB_ON_MEDIA(TransactionHeaderDisk, 16, 4);
+inline constexpr uint32_t kTransactionCheckpoint = 40;
+
+/// v2. `magic` and `cycle` are one aligned word of 8 bytes: a header is never half new to who looks for cycles.
+struct RecordHeaderDisk {
+  uint32_t magic;
+  uint32_t cycle;
+  uint32_t version;
+  uint32_t size_bytes;  ///< Payload, padding included.
+  Lsn lsn;
+  Lsn tail_lsn;
+  uint32_t crc;  ///< Over headers (this field 0) and stamped payload.
+  uint32_t previous_block;
+  uint32_t ops;
+  uint32_t iclog_bytes;
+  uint64_t uuid;
+  uint64_t sequence;
+  uint32_t displaced[kWordsPerHeader];
+  uint32_t zero[48];
+};
+DAXLAB_ON_MEDIA(RecordHeaderDisk, 512, 8);
+
+struct RecordExtensionDisk {
+  uint32_t cycle;
+  uint32_t displaced[kWordsPerHeader];
+  uint32_t zero[63];
+};
+DAXLAB_ON_MEDIA(RecordExtensionDisk, 512, 4);
+
+struct RecordHeaderV3Disk {
+  uint32_t magic;
+  uint32_t version;
+  Lsn lsn;
+  Lsn tail_lsn;
+  uint64_t sequence;  ///< One more than the record before it.
+  uint64_t uuid;
+  uint32_t size_bytes;
+  uint32_t ops;
+  uint32_t epoch;  ///< Of the mount: what a torn head left behind has a lower one than what is written before it.
+  uint32_t previous_block;
+  uint32_t iclog_bytes;
+  uint32_t crc;  ///< Over header (this field 0) and payload.
+};
+DAXLAB_ON_MEDIA(RecordHeaderV3Disk, 64, 8);
+
+/// What a record's header will say, and how long its payload is.
+struct RecordDraft {
+  Lsn lsn = kNoLsn;
+  Lsn tail_lsn = kNoLsn;
+  uint32_t previous_block = 0;
+  uint32_t ops = 0;
+  uint32_t payload_bytes = 0;  ///< Copied.
+  uint32_t padded_bytes = 0;   ///< With the rounding: header and padded payload fill whole lsunits.
+  uint64_t sequence = 0;
+  uint32_t epoch = 0;
+};
+
+}  // namespace daxlab::xfslike
