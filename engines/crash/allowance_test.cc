@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
 
 #include "engines/crash/oracle.h"
 
@@ -88,6 +89,41 @@ TEST(DeferredMetadata, FsyncKeepsTheNameButNotALaterNameOfTheParent) {
   const Case directory("create /b; fsync-directory /; create /c");
   EXPECT_THAT(directory.after(directory.tree(0)), HasSubstr("/b is gone"));
   EXPECT_THAT(directory.after(directory.tree(2)), IsEmpty());
+}
+
+TEST(DeferredMetadata, FsyncPromisesNothingAfterTheLastChangeOfItsFile) {
+  const Case made("setattr /a 384+5@6; create /b; mkdir /d; fsync /a; rename /b /c");
+  for (size_t i = 1; i <= 5; ++i) EXPECT_THAT(made.after(made.tree(i)), IsEmpty()) << i;
+  EXPECT_THAT(made.after(made.tree(0)), Not(IsEmpty())) << "what was fsynced is lost";
+  Tree gap = made.tree(3);
+  gap.nodes.at(Tree::kRoot).names.erase("b");
+  EXPECT_THAT(made.after(gap), Not(IsEmpty())) << "/d without /b, which came before it: one log, so a prefix";
+}
+
+TEST(DeferredMetadata, EveryKindOfChangeOfAFileIsKeptByItsFsync) {
+  for (const char* change : {"link /a /d/l", "unlink /l", "rename /a /d/r", "rename /a /r", "append /a 0+8@2", "truncate /a 100+0@0",
+                             "truncate /a 20000+0@0", "setattr /a 384+5@6", "allocate /a 16384+4096@0"}) {
+    const std::string renamed = parse_op(change)->kind == OpKind::kRename ? parse_op(change)->other : "/a";
+    const Case made("mkdir /d; link /a /l; sync /; mkdir /e; " + std::string(change) + "; mkdir /f; fsync " + renamed);
+    for (size_t i = 5; i <= 7; ++i) EXPECT_THAT(made.after(made.tree(i)), IsEmpty()) << change << " and tree " << i;
+    for (size_t i = 3; i <= 4; ++i) EXPECT_THAT(made.after(made.tree(i)), Not(IsEmpty())) << change << " and tree " << i;
+  }
+}
+
+TEST(DeferredMetadata, ChangeThatIsUndoneBeforeTheFsyncIsKeptToo) {
+  const Case made("create /b; rename /a /r; rename /r /a; create /c; fsync /a");
+  EXPECT_THAT(made.after(made.tree(3)), IsEmpty());
+  EXPECT_THAT(made.after(made.tree(2)), Not(IsEmpty())) << "the name that /a had in between";
+  EXPECT_THAT(made.after(made.tree(0)), Not(IsEmpty())) << "what came before a change that was made durable";
+}
+
+TEST(DeferredMetadata, FsyncOfADirectoryKeepsItsEntriesAndItselfOnly) {
+  const Case made("mkdir /d; create /d/f; create /x; write /d/f 0+8@2; setattr /d/f 384+5@6; fsync-directory /d; create /y");
+  EXPECT_THAT(made.after(made.tree(2)), IsEmpty()) << "the entry, not what became of the file";
+  EXPECT_THAT(made.after(made.tree(1)), HasSubstr("f is gone"));
+  const Case removed("mkdir /d; create /d/f; sync /; unlink /d/f; create /x; fsync-directory /d");
+  EXPECT_THAT(removed.after(removed.tree(4)), IsEmpty());
+  EXPECT_THAT(removed.after(removed.tree(3)), HasSubstr("f should not be there"));
 }
 
 TEST(DeferredMetadata, SyncKeepsEverything) {

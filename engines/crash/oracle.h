@@ -3,7 +3,10 @@
 // A History is what happened: the operations of a sequence and the model's tree after each. At a crash point (operations
 // finished, and perhaps one under way) the engine's traits say which trees are allowed:
 //   durable on return   exactly the tree after the last finished operation; with one under way, that or the tree after it
-//   deferred            the metadata of any tree from the last sync point on: what was fsynced is there, names and attributes
+//   deferred            the metadata of any tree from the last sync point on. A sync is one. So is an fsync, not where it was
+//                       called but where what it was called for last changed (attributes, size, links, names by which it is
+//                       held, a directory's entries): one log is forced up to there, and later or unrelated changes may be
+//                       missing, as in XFS (xfs_file_fsync forces the log to the inode's last commit; Linux 6.1).
 // and which bytes may differ from that tree's:
 //   1. Bytes that were fsynced are at least as new as the fsync, however old the metadata found (an overwrite in place may be
 //      durable while the creation of another file before it is not).
