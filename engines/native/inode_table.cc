@@ -40,14 +40,16 @@ uint64_t* InodeTable::map_word(uint32_t index) const {
 Result<void> InodeTable::format(pmem::Region& region, const SuperblockDisk& superblock, const InodeDisk& root) {
   const uint32_t seed = identity_seed(superblock.identity);
   const uint32_t inode_block = kInodeMapBlock + superblock.inode_map_blocks;
-  for (uint32_t block = kInodeMapBlock; block <= inode_block; ++block) {
+  uint64_t words[kMapWordsPerBlock]{};
+  words[0] = seal_number(inode_block, seed, 0);
+  pmem::stream(region.block_address(kInodeMapBlock), words, sizeof words);
+  for (uint32_t block = kInodeMapBlock + 1; block < inode_block; ++block) {
     pmem::stream_zero(region.block_address(block), kBlockBytes);
   }
-  pmem::fence();  // the zeroes are behind the words that are stored over them
-  auto* const word = reinterpret_cast<uint64_t*>(region.block_address(kInodeMapBlock));
-  pmem::store_commit(word, seal_number(inode_block, seed, 0));
-  pmem::flush(word, sizeof *word);
-  pmem::stream(region.block_address(inode_block) + kRootInode * kLineBytes, &root, sizeof root);
+  InodeDisk slots[kInodesPerBlock]{};
+  slots[kRootInode] = root;
+  static_assert(sizeof slots == kBlockBytes && sizeof words == kBlockBytes);
+  pmem::stream(region.block_address(inode_block), slots, sizeof slots);
   return {};
 }
 

@@ -33,15 +33,28 @@ StateDisk* state_at(pmem::Region& region, uint64_t counter) {
   return reinterpret_cast<StateDisk*>(region.block_address(kStateBlock)) + counter % kStateCopies * kStateStrideLines;
 }
 
-void store_state(pmem::Region& region, StateDisk& state, uint32_t seed) {
+void seal_state(StateDisk& state, uint32_t seed) {
   state.magic = kStateMagic;
   state.crc = struct_crc(state, seed);
-  pmem::stream(state_at(region, state.counter), &state, sizeof state);
+}
+
+/// The state of an empty file system; the other copy is zeroes.
+void format_state(pmem::Region& region, uint32_t seed) {
+  StateDisk state{};
+  state.clean = 1;
+  state.inodes = 1;
+  state.digest = Random::mix(uint64_t{kRootGeneration} << 32 | kRootInode, 0);
+  seal_state(state, seed);
+  Line block[kBlockLines]{};
+  static_assert(sizeof block == kBlockBytes && sizeof state == kLineBytes);
+  std::memcpy(&block[0], &state, sizeof state);  // counter 0
+  pmem::stream(region.block_address(kStateBlock), block, sizeof block);
 }
 
 }  // namespace
 
-// Order: everything but the superblocks; fence; the superblocks; fence. A crash leaves no valid superblock of this identity, or all of it.
+// Order: everything once, in any order; fence. A crash before it leaves what is refused, as every structure is sealed with the new identity
+// (a superblock without the state, a map without the root's slot), or all of it.
 Result<void> format_volume(pmem::Region& region) {
   const uint64_t blocks = std::min(region.block_count(), kBlocksMax);
   if (blocks < kBlocksMin) {
@@ -67,14 +80,7 @@ Result<void> format_volume(pmem::Region& region) {
   root.crc = inode_crc(root, seed);
   DAXLAB_TRY(InodeTable::format(region, superblock, root));
   CommitSlots(region, seed).format();
-  pmem::stream_zero(region.block_address(kStateBlock), kBlockBytes);
-  pmem::fence();
-  StateDisk state{};
-  state.clean = 1;
-  state.inodes = 1;
-  state.digest = Random::mix(uint64_t{kRootGeneration} << 32 | kRootInode, 0);
-  store_state(region, state, seed);
-  pmem::fence();
+  format_state(region, seed);
   pmem::stream(superblock_at(region, kSuperblockBlock), &superblock, sizeof superblock);
   pmem::stream(superblock_at(region, blocks - 1), &superblock, sizeof superblock);
   pmem::fence();
@@ -117,7 +123,8 @@ Result<StateDisk> read_state(const Volume& volume) {
 // Order: one line over the older copy; fence. A crash before it leaves the newer copy, which still holds.
 void write_state(const Volume& volume, StateDisk& state) {
   ++state.counter;
-  store_state(volume.region, state, volume.seed);
+  seal_state(state, volume.seed);
+  pmem::stream(state_at(volume.region, state.counter), &state, sizeof state);
   pmem::fence();
 }
 
