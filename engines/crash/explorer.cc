@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <span>
 
 #include "engines/base/clock.h"
 #include "engines/base/random.h"
+#include "engines/crash/after_recovery.h"
 #include "engines/crash/judgement.h"
 #include "engines/crash/recording.h"
 
@@ -58,39 +60,6 @@ Statistics& Statistics::operator+=(const Statistics& other) {
 
 namespace {
 
-/// A mount of a crash image, and what was done behind it.
-struct Recovery {
-  pmem::Trace trace;
-  History after;  ///< One operation on the tree that the mount found.
-};
-
-std::vector<std::string> file_paths(const Tree& tree) {
-  std::vector<std::string> paths;
-  const std::function<void(NodeNumber, const std::string&)> walk = [&](NodeNumber number, const std::string& path) {
-    const Node& node = tree.nodes.at(number);
-    if (node.kind == NodeKind::kFile) paths.push_back(path);
-    for (const auto& [name, child] : node.names) walk(child, path + "/" + name);
-  };
-  walk(Tree::kRoot, "");
-  return paths;
-}
-
-/// An operation that builds on what was recovered, by `choice`.
-Op op_after_recovery(const Tree& tree, uint64_t choice) {
-  constexpr uint64_t kContent = 5000;
-  const std::string fresh = "/made-after-recovery";
-  std::vector<Op> fitting = {{OpKind::kCreate, fresh}};
-  for (const std::string& path : file_paths(tree)) {
-    for (Op op : {Op{OpKind::kMappedStore, path, {}, 0, 200, kContent}, Op{OpKind::kWrite, path, {}, 100, 64, kContent},
-                  Op{OpKind::kWrite, path, {}, 0, kBlockBytes, kContent}, Op{OpKind::kAppend, path, {}, 0, 100, kContent},
-                  Op{OpKind::kRename, path, fresh}, Op{OpKind::kUnlink, path}, Op{OpKind::kTruncate, path, {}, 5000}}) {
-      Tree trial = tree;
-      if (apply(trial, op).ok()) fitting.push_back(std::move(op));
-    }
-  }
-  return fitting[choice % fitting.size()];
-}
-
 bool is_format(const Sequence& sequence) { return sequence.setup.empty() && sequence.ops.empty(); }
 
 }  // namespace
@@ -111,10 +80,11 @@ struct Explorer::State {
   Allowed allowed(const History& history, CrashPoint point) const;
   bool first_time(const Sequence& sequence, uint64_t digest, CrashPoint point);
   Result<Recording> record(const Sequence& sequence);
-  void count(const Sequence& sequence, CrashPoint point, bool in_recovery);
+  void count(const Sequence& sequence, std::span<const Op> ops, CrashPoint point, bool in_recovery);
   std::string explore_image(const Sequence& sequence, const History& history, pmem::CrashImages& images, std::string& inner);
-  std::string crash_recovery(const Sequence& sequence, const History& history, CrashPoint point, std::string& inner);
-  Result<Recovery> record_recovery();
+  Result<Recovery> recover_copy(const pmem::CrashImages& image);
+  pmem::CrashOptions recovery_image_options(const pmem::Trace& recovery) const;
+  std::string crash_recovery(const Sequence& sequence, const History& history, const pmem::CrashImages& image, std::string& inner);
   std::string judge_recovery(const History& history, CrashPoint point, const Recovery& recovery, const pmem::CrashImages& images);
 };
 
@@ -168,33 +138,18 @@ bool Explorer::State::first_time(const Sequence& sequence, uint64_t digest, Cras
   return seen.insert(key).second;
 }
 
-void Explorer::State::count(const Sequence& sequence, CrashPoint point, bool in_recovery) {
+/// `point` is in or behind one of `ops`: those of the sequence, or what was done behind a recovery.
+void Explorer::State::count(const Sequence& sequence, std::span<const Op> ops, CrashPoint point, bool in_recovery) {
   ++statistics.states;
   if (in_recovery) ++statistics.states_in_recovery;
   if (point.under_way) ++statistics.states_under_way;
   if (sequence.ops.size() > 1) ++statistics.states_multi;
   const size_t current = point.under_way || point.finished == 0 ? point.finished : point.finished - 1;
-  if (current < sequence.ops.size()) ++statistics.states_by_kind[static_cast<size_t>(sequence.ops[current].kind)];
+  if (current < ops.size()) ++statistics.states_by_kind[static_cast<size_t>(ops[current].kind)];
 }
 
 Result<Recording> Explorer::State::record(const Sequence& sequence) {
   return is_format(sequence) ? sequences->record_format() : sequences->record(sequence);
-}
-
-/// Mounts the copy once more under the recorder and does one operation.
-Result<Recovery> Explorer::State::record_recovery() {
-  Recovery recovery;
-  HeldFiles held;
-  pmem::Recorder recorder(*recovery_region);
-  DAXLAB_ASSIGN(const auto mounted, engine.type->mount(recovery_region.get(), engine.options));
-  DAXLAB_ASSIGN(Tree tree, capture(*mounted));
-  Op op = op_after_recovery(tree, Random::mix(tree.hash(), options.seed));
-  recovery.after = History::of(std::move(tree), {op});
-  recorder.op_begin(0);
-  DAXLAB_TRY(apply(*mounted, held, op));
-  recorder.op_end(0);
-  recovery.trace = recorder.take();
-  return recovery;
 }
 
 /// A crash in the mount leaves what the crash before it may leave; one behind it, what the operation may leave of what was found.
@@ -210,23 +165,41 @@ std::string Explorer::State::judge_recovery(const History& history, CrashPoint p
   return fmt::format("{} (with '{}' done after the recovery)", judgement.wrong, recovery.after.ops.front().to_string());
 }
 
-/// The image in `region` again, this time cut while it is being recovered.
-std::string Explorer::State::crash_recovery(const Sequence& sequence, const History& history, CrashPoint point,
-                                            std::string& inner) {
-  const auto image = region->bytes();
-  recovery_base.assign(image.begin(), image.end());
+/// A copy of the image in `region`, mounted once more under the recorder and used.
+Result<Recovery> Explorer::State::recover_copy(const pmem::CrashImages& image) {
+  const auto bytes = region->bytes();
+  recovery_base.assign(bytes.begin(), bytes.end());
   std::memcpy(recovery_region->bytes().data(), recovery_base.data(), recovery_base.size());
-  const auto recovery = record_recovery();
-  if (!recovery.ok()) return "mount: " + recovery.error().message();
-  const uint64_t op_hash = std::hash<std::string>{}(recovery->after.ops.front().to_string());
-  pmem::CrashImages images(recovery->trace, *recovery_region, recovery_base, image_options(options.recovery_images_max));
-  for (size_t i = 0; i < options.recovery_images_max && images.next(); ++i) {
+  return record_recovery(engine, *recovery_region, Random::mix(image.digest(), options.seed));
+}
+
+/// Shares the budget of a recovery among its points: a crash at each, behind it as well as in it.
+pmem::CrashOptions Explorer::State::recovery_image_options(const pmem::Trace& recovery) const {
+  constexpr size_t kImagesPerPointMin = 3;
+  const auto points = std::count_if(recovery.events.begin(), recovery.events.end(), [](const pmem::Event& event) {
+    return event.kind == pmem::Event::Kind::kFence || event.kind == pmem::Event::Kind::kOpEnd;
+  });
+  return image_options(std::max(kImagesPerPointMin, options.recovery_images_max / static_cast<size_t>(points)));
+}
+
+/// The image in `region` again, this time cut while it is being recovered, or behind that.
+std::string Explorer::State::crash_recovery(const Sequence& sequence, const History& history, const pmem::CrashImages& image,
+                                            std::string& inner) {
+  const CrashPoint point = point_of(image);
+  const auto recovery = recover_copy(image);
+  if (!recovery.ok()) return "mount, one operation, unmount: " + recovery.error().message();
+  const Op& op = recovery->after.ops.front();
+  const uint64_t op_hash = std::hash<std::string>{}(op.to_string());
+  pmem::CrashImages images(recovery->trace, *recovery_region, recovery_base, recovery_image_options(recovery->trace));
+  while (images.next()) {
     ++statistics.images;
     const CrashPoint at = point_of(images);
     const uint64_t progress = at.finished * 2 + (at.under_way ? 1 : 0);
-    const uint64_t digest = progress == 0 ? images.digest() : Random::mix(images.digest(), op_hash ^ progress);
-    if (!first_time(sequence, digest, point)) continue;
-    count(sequence, point, true);
+    const uint64_t digest = image.digest() ^ images.digest();  // of the whole: each is a sum over the lines that differ
+    if (!first_time(sequence, progress == 0 ? digest : Random::mix(digest, op_hash ^ progress), point)) continue;
+    const bool in_mount = progress == 0;
+    const std::span ops(in_mount ? sequence.ops : recovery->after.ops);
+    count(sequence, in_mount ? ops : ops.first(1), in_mount ? point : at, true);
     inner = images.id();
     const std::string wrong = judge_recovery(history, point, *recovery, images);
     if (!wrong.empty()) return wrong;
@@ -237,10 +210,10 @@ std::string Explorer::State::crash_recovery(const Sequence& sequence, const Hist
 std::string Explorer::State::explore_image(const Sequence& sequence, const History& history, pmem::CrashImages& images,
                                            std::string& inner) {
   const CrashPoint point = point_of(images);
-  count(sequence, point, false);
+  count(sequence, sequence.ops, point, false);
   const bool may_be_refused = is_format(sequence) && point.finished == 0;
   if (!may_be_refused && options.recovery_share != 0 && Random::mix(images.digest(), 1) % options.recovery_share == 0) {
-    const std::string wrong = crash_recovery(sequence, history, point, inner);
+    const std::string wrong = crash_recovery(sequence, history, images, inner);
     if (!wrong.empty()) return wrong;
   }
   const bool want_loads = images.first_of_point();
@@ -296,12 +269,9 @@ Result<std::string> Explorer::replay(const Sequence& sequence, const std::string
   if (plus == std::string::npos) {
     return judge_image(state.engine, *state.region, recording.history, allowed, state.options.use_everything, false).wrong;
   }
-  const auto bytes = state.region->bytes();
-  state.recovery_base.assign(bytes.begin(), bytes.end());
-  std::memcpy(state.recovery_region->bytes().data(), state.recovery_base.data(), state.recovery_base.size());
-  DAXLAB_ASSIGN(const Recovery recovery, state.record_recovery());
+  DAXLAB_ASSIGN(const Recovery recovery, state.recover_copy(images));
   pmem::CrashImages inner(recovery.trace, *state.recovery_region, state.recovery_base,
-                          state.image_options(state.options.recovery_images_max));
+                          state.recovery_image_options(recovery.trace));
   DAXLAB_TRY(inner.apply(std::string_view(image).substr(plus + 1)));
   return state.judge_recovery(recording.history, point_of(images), recovery, inner);
 }

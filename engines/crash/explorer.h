@@ -2,10 +2,10 @@
 // judges each.
 //
 // For each image: mount, check(), compare with what is allowed (oracle.h), then use everything (create, write, rename and unlink
-// all), unmount, mount and check again. A seeded share of images is also crashed *inside recovery*: the mount and one operation
-// behind it are recorded, and the crash images of both are judged: in the mount by the same rule, in the operation by what the
-// mount had found. So what a recovery stores must hold when something is built on it. An image is judged once per operation:
-// states are counted by distinct (image, operation).
+// all), unmount, mount and check again. A seeded share of images is also crashed *inside recovery*: the mount, one operation
+// behind it, which differs from image to image, and the unmount are recorded, and the crash images of all three are judged: in
+// the mount by the same rule, behind it by what the mount had found. So what a recovery stores must hold when something is built
+// on it and when the medium is put away. An image is judged once per operation: states are counted by distinct (image, operation).
 //
 // Images are patched into the medium and undone in place (pmem/crash_images.h); only a crash inside recovery works on a copy.
 #pragma once
@@ -34,7 +34,7 @@ struct ExplorerOptions {
   uint64_t media_bytes = 0;  ///< 0: the engine's minimum, at least 2 MiB.
   size_t images_per_point_max = 64;
   uint32_t recovery_share = 32;     ///< One image in so many is crashed inside its recovery; 0: none.
-  size_t recovery_images_max = 64;  ///< Of one recovery.
+  size_t recovery_images_max = 64;  ///< Of one recovery and what is behind it, shared by their points; three each at least.
   bool use_everything = true;
   /// Negative controls: changes a recorded trace before images are made of it, as a missing fence in the engine would have.
   std::function<void(pmem::Trace&)> edit;
@@ -53,12 +53,12 @@ struct Statistics {
   uint64_t sequences = 0;
   uint64_t images = 0;              ///< Generated.
   uint64_t states = 0;              ///< Distinct by image and operation: mounted and judged.
-  uint64_t states_in_recovery = 0;  ///< The part of them cut inside recovery.
+  uint64_t states_in_recovery = 0;  ///< The part of them cut inside recovery or behind it.
   uint64_t states_under_way = 0;    ///< The part with an operation under way.
   uint64_t states_multi = 0;        ///< The part from sequences of more than one operation.
   uint64_t recovered = 0;           ///< Distinct trees found after recovery.
   uint64_t violations = 0;
-  std::array<uint64_t, kOpKindCount> states_by_kind{};
+  std::array<uint64_t, kOpKindCount> states_by_kind{};  ///< By the operation that they are in or behind.
   double seconds = 0;
   Statistics& operator+=(const Statistics& other);
 };

@@ -56,7 +56,9 @@ std::vector<Step> name_steps() {
               "rename /B/F /A/C",
               "rename /A/s /B/s",
               "hold-open /foo; unlink /foo; close-held /foo",
-              "hold-open /x; rename /foo /x; close-held /x"});
+              "hold-open /x; rename /foo /x; close-held /x",
+              "hold-open /A/bar; unlink /A/bar; close-held /A/bar",
+              "hold-open /foo; truncate /foo 100+0@0; append /foo 0+60@26; close-held /foo"});
   steps.push_back(step("create /A/" + long_name()));
   steps.push_back(step("mkdir /" + long_name()));
   steps.push_back(step("rename /foo /A/" + long_name()));
@@ -105,7 +107,12 @@ std::vector<Step> data_steps() {
               "mapped-store /foo 8000+300@34; sync /",
               "fsync /foo",
               "fdatasync /x",
+              "fdatasync /A/bar",
+              "mapped-store /foo 100+200@35; fdatasync /foo",
               "fsync-directory /A",
+              "fsync-directory /",
+              "mkdir /B/synced; fsync-directory /B",
+              "mapped-store /A/bar 10+50@36; sync /",
               "sync /"});
   return steps;
 }

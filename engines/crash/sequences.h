@@ -28,9 +28,9 @@ std::vector<Op> standard_setup();
 /// so its suites need them behind every kind of change; a synchronous one has its commit in every step.
 enum class SyncPoints : uint8_t { kOfSteps, kAdded };
 
-/// Every step alone: about 70. With sync points added also: followed by a sync, and by an fsync of what it changed.
+/// Every step alone: about 80. With sync points added also: followed by a sync, and by an fsync of what it changed.
 std::vector<Sequence> sequences_of_one(SyncPoints syncs = SyncPoints::kOfSteps);
-/// Every ordered pair of steps whose operations all succeed in the model: about 4 000. With sync points added, one of: an fsync
+/// Every ordered pair of steps whose operations all succeed in the model: about 5 000. With sync points added, one of: an fsync
 /// of what the first changed between them, or of what the second changed behind both.
 std::vector<Sequence> sequences_of_two(SyncPoints syncs = SyncPoints::kOfSteps);
 /// `count` seeded sequences of `length` operations drawn at random, all of which succeed in the model. With sync points added,
