@@ -1,0 +1,59 @@
+// The inodes in DRAM, by number: one shard a group.
+//
+// References: get() takes one, put() gives back any number. An inode without references stays while it is dirty, and clean ones stay up
+// to a bound. When the last reference of an inode without links goes, put() says so once, and from then on nobody gets that inode:
+// the caller frees it (Transaction, inode_allocation.h) and then calls gone().
+//
+// Threads: any. A shard's lock is a leaf.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "engines/base/result.h"
+#include "engines/xfslike/inode.h"
+
+namespace daxlab::xfslike {
+
+struct Volume;
+class Transaction;
+
+class InodeTable {
+ public:
+  explicit InodeTable(Volume& volume);
+  ~InodeTable();
+  InodeTable(const InodeTable&) = delete;
+  InodeTable& operator=(const InodeTable&) = delete;
+
+  /// The inode, referenced. kStale where no inode is, a free one, or an orphan that is being freed; kCorrupt where it is not what it says.
+  Result<Inode*> get(uint64_t ino);
+  /// One more reference by someone who has one.
+  void reference(Inode& inode, uint64_t references = 1);
+  /// True: this was the last reference and the inode has no links. The caller frees it.
+  [[nodiscard]] bool put(Inode* inode, uint64_t references = 1);
+  /// The same by number, for references that are counted elsewhere (look-ups that a kernel forgets); null where it was not the last of an
+  /// orphan.
+  Inode* forget(uint64_t ino, uint64_t references);
+  /// The orphan that put() or forget() spoke of has been freed, or could not be.
+  void gone(Inode* inode);
+
+  /// A new inode in DRAM for a number that was just allocated, referenced; its core is what the medium has.
+  Result<Inode*> adopt(uint64_t ino);
+
+  uint64_t referenced() const;  ///< Inodes with references.
+  uint64_t dram_bytes() const;
+  /// Every inode in DRAM, with no lock of the table held; each is referenced meanwhile.
+  void each(const std::function<void(Inode&)>& visit);
+
+ private:
+  struct Shard;
+  Shard& shard_of(uint64_t ino) const;
+  void reclaim(Shard& shard);
+
+  Volume& volume_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace daxlab::xfslike
