@@ -209,10 +209,33 @@ void Cleaner::stop() {
   thread_.join();
 }
 
-void Cleaner::drain() {
-  if (!thread_.joinable()) return;
+bool Cleaner::drain() {
   std::unique_lock lock(mutex_);
-  idle_.wait(lock, [&] { return queue_.empty() && !busy_; });
+  const bool found = busy_ || !queue_.empty();
+  while (busy_ || !queue_.empty()) {
+    if (queue_.empty()) {
+      idle_.wait(lock, [&] { return !busy_; });
+      continue;
+    }
+    const InodeId id = queue_.front();
+    queue_.pop_front();
+    lock.unlock();
+    clean(id);
+    lock.lock();
+  }
+  return found;
+}
+
+void Cleaner::clean(InodeId id) {
+  Inode* const inode = fs_.table.acquire(id);
+  if (inode == nullptr) return;
+  inode->queued.store(false, std::memory_order_release);
+  bool more = true;
+  while (more) {
+    const WriterLock inode_lock(inode->lock);  // let go of after every page: who writes meanwhile waits for one
+    more = step(fs_, *inode);
+  }
+  fs_.release(*inode);
 }
 
 void Cleaner::run() {
@@ -220,22 +243,14 @@ void Cleaner::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     busy_ = false;
-    if (queue_.empty()) idle_.notify_all();
+    idle_.notify_all();
     wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
     if (stopping_) return;
     const InodeId id = queue_.front();
     queue_.pop_front();
     busy_ = true;
     lock.unlock();
-    if (Inode* const inode = fs_.table.acquire(id)) {
-      inode->queued.store(false, std::memory_order_release);
-      bool more = true;
-      while (more) {
-        const WriterLock inode_lock(inode->lock);  // let go of after every page: who writes meanwhile waits for one
-        more = step(fs_, *inode);
-      }
-      fs_.release(*inode);
-    }
+    clean(id);
     lock.lock();
   }
 }

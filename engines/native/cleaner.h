@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "engines/api/types.h"
+#include "engines/base/result.h"
 
 namespace daxlab::native {
 
@@ -37,14 +38,15 @@ class Cleaner {
   void grew(Inode& inode);
   /// One step under the inode's lock; false when there is nothing (more) to clean.
   static bool step(FileSystem& fs, Inode& inode);
-  /// Steps until nothing is left: for tests and for space on a full medium.
+  /// Steps until nothing is left.
   static void clean_through(FileSystem& fs, Inode& inode);
-  /// Waits until the queue is empty and no step is under way.
-  void drain();
+  /// Cleans what is queued, on the calling thread too, until the queue is empty and no step is under way. False if there was nothing.
+  bool drain();
 
  private:
   static bool wanted(const Inode& inode);
   void enqueue(Inode& inode);
+  void clean(InodeId id);
   void run();
 
   FileSystem& fs_;
@@ -56,5 +58,14 @@ class Cleaner {
   bool busy_ = false;
   std::thread thread_;
 };
+
+/// Runs an operation, and once more if it found no space while pages of logs were waiting to be dropped: a thread that has not had its
+/// turn is no reason to say that a medium is full. No lock of an inode is held.
+template <typename Operation>
+auto with_cleaned_space(Cleaner& cleaner, Operation&& operation) {
+  auto result = operation();
+  if (DAXLAB_LIKELY(result.ok()) || result.code() != Errc::kNoSpace || !cleaner.drain()) return result;
+  return operation();
+}
 
 }  // namespace daxlab::native

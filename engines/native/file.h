@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "engines/api/engine.h"
 #include "engines/native/file_system.h"
@@ -26,6 +27,8 @@ class NativeFile final : public File {
   Result<std::unique_ptr<Mapping>> map(uint64_t offset, uint64_t size_bytes, bool writable) override;
 
  private:
+  Result<uint64_t> write_anywhere(std::optional<uint64_t> offset, std::span<const std::byte> data);
+
   Handle handle_;
   const OpenFlags flags_;
 };
