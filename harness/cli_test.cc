@@ -66,6 +66,9 @@ TEST(Cli, MediumThatCannotServeIsRefused) {
   expect_refused({"run", "--any-build", "--no-report", "--no-calibration", "--out", folder / "r1", "--probe", "none", "--engine",
                   "native", "--workload", "append", "--media", "dram:64KiB"},
                  "too small");
+  expect_refused({"run", "--any-build", "--no-report", "--no-calibration", "--out", folder / "r3", "--probe", "none", "--engine",
+                  "native", "--workload", "append", "--threads", "2", "--set", "file_size=32MiB", "--media", "dram:16MiB"},
+                 "its files take 64MiB");
   expect_refused({"run", "--any-build", "--no-report", "--no-calibration", "--out", folder / "r2", "--probe", "none", "--engine",
                   "native", "--workload", "append", "--media", "file:/proc/nowhere/image:64MiB"},
                  "/proc/nowhere/image");

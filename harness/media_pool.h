@@ -14,7 +14,7 @@ namespace daxlab::harness {
 
 class MediaPool {
  public:
-  /// Opens the cell's medium if that is new, and checks that its engine fits. kUsage names medium and reason.
+  /// Opens the cell's medium if that is new, and checks that its engine and what its workload stores fit. kUsage names medium and reason.
   Result<void> require(const Cell& cell);
   /// Whether require() has to populate memory for this cell, which takes a while.
   bool will_populate(const Cell& cell) const;

@@ -373,6 +373,10 @@ class FsyncEveryType final : public WorkloadType {
             axes::population()};
   }
   Result<void> check_params(const Params& params) const override { return axes::check_blocks(params); }
+  uint64_t space_bytes(const Params& params, uint32_t threads) const override {
+    const bool of_names = !params.is("op", "append") && !params.is("op", "overwrite");
+    return of_names ? 0 : WorkloadType::space_bytes(params, threads);
+  }
   std::unique_ptr<Workload> create() const override { return std::make_unique<FsyncEvery>(); }
 };
 

@@ -207,6 +207,10 @@ class MmapFaultType final : public WorkloadType {
     if (params.integer("file_size") % params.integer("stride") == 0) return {};
     return Error(Errc::kUsage, fmt::format("file_size={}: not a multiple of stride={}", params.get("file_size"), params.get("stride")));
   }
+  uint64_t space_bytes(const Params& params, uint32_t threads) const override {
+    const uint64_t whole = WorkloadType::space_bytes(params, threads);
+    return params.is("touch", "hole") ? whole / params.integer("stride") * kBlockBytes : whole;  // what is touched
+  }
   std::unique_ptr<Workload> create() const override { return std::make_unique<MmapFault>(); }
   std::string unsuited(const Traits& traits) const override { return traits.mappable ? "" : "needs mmap"; }
 };

@@ -59,6 +59,11 @@ void register_workload(std::unique_ptr<WorkloadType> type) {
 }
 }  // namespace detail
 
+uint64_t WorkloadType::space_bytes(const Params& params, uint32_t threads) const {
+  if (!params.all().contains("file_size")) return 0;
+  return params.integer("file_size") * (fixed_threads(params) == 0 ? threads : 1);
+}
+
 std::vector<const WorkloadType*> workload_types() {
   static const bool checked = (check_axis_names(), true);
   static_cast<void>(checked);

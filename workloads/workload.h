@@ -76,6 +76,9 @@ class WorkloadType {
     (void)params;
     return {};
   }
+  /// File data that it holds at once, bytes: a medium with less cannot run it. By default file_size for every thread, and once where
+  /// the workload fixes the threads, which then share a file.
+  virtual uint64_t space_bytes(const Params& params, uint32_t threads) const;
   virtual std::unique_ptr<Workload> create() const = 0;
   /// Why an engine with these traits cannot run it ("needs mmap"); empty if it can.
   virtual std::string unsuited(const Traits& traits) const {
