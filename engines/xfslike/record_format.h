@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <span>
 
+#include "engines/base/result.h"
 #include "engines/base/units.h"
 #include "engines/pmem/on_media.h"
 #include "engines/xfslike/log_config.h"
@@ -99,6 +100,39 @@ struct RecordHeaderV3Disk {
 };
 DAXLAB_ON_MEDIA(RecordHeaderV3Disk, 64, 8);
 
+/// The sizes that follow from a log's configuration and placement.
+struct LogGeometry {
+  LogFormat format = LogFormat::kV2;
+  uint32_t ring_blocks = 0;     ///< v3: less what the anchors take (recovery_anchor.h).
+  uint32_t header_bytes = 0;    ///< Of a record, extensions included.
+  uint32_t capacity_bytes = 0;  ///< Payload of an iclog.
+  uint32_t iclog_bytes = 0;
+  uint32_t iclogs = 0;
+  uint32_t lsunit_bytes = 0;
+  uint64_t uuid = 0;
+
+  uint64_t ring_bytes() const { return uint64_t{ring_blocks} * kBasicBlockBytes; }
+  /// Blocks that may be in flight at once, and so be torn by a crash.
+  uint32_t window_blocks() const { return iclogs * (iclog_bytes / kBasicBlockBytes); }
+  /// Bytes from one position to a later one.
+  uint64_t distance(Lsn from, Lsn to) const {
+    return (uint64_t{lsn_cycle(to)} * ring_blocks + lsn_block(to) - (uint64_t{lsn_cycle(from)} * ring_blocks + lsn_block(from))) *
+           kBasicBlockBytes;
+  }
+  /// The position `blocks` further on; a cycle is never the magic, which begins a header in its place.
+  Lsn advance(Lsn from, uint32_t blocks) const {
+    const uint32_t block = lsn_block(from) + blocks;
+    return block < ring_blocks ? make_lsn(lsn_cycle(from), block) : make_lsn(lsn_cycle(from) + 1, block - ring_blocks);
+  }
+};
+
+/// kInvalid names what does not fit together. `placement_blocks` as the placement says.
+Result<LogGeometry> log_geometry(const LogConfig& config, uint32_t placement_blocks);
+/// Of a v2 record of an iclog of this size.
+constexpr uint32_t header_bytes_v2(uint32_t iclog_bytes) {
+  return kRecordHeaderBytes * static_cast<uint32_t>(div_up(iclog_bytes, kWordsPerHeader * kBasicBlockBytes));
+}
+
 /// What a record's header will say, and how long its payload is.
 struct RecordDraft {
   Lsn lsn = kNoLsn;
@@ -110,5 +144,21 @@ struct RecordDraft {
   uint64_t sequence = 0;
   uint32_t epoch = 0;
 };
+
+/// v2: fills in the headers at `headers` (geometry.header_bytes) but for the displaced words and the checksum.
+void compose_v2(std::byte* headers, const RecordDraft& draft, const LogGeometry& geometry);
+/// v2: where the word that block `index` of the payload (in units of 512 bytes) lost to its stamp is kept.
+uint32_t* displaced_word(std::byte* headers, uint32_t index);
+/// v2: the stamp of the record's block `index`, headers counted.
+uint32_t stamp_of(Lsn lsn, uint32_t index, const LogGeometry& geometry);
+/// v2: stamps `blocks` of payload, the first being the payload's block 0, and keeps what is displaced.
+void stamp_v2(std::byte* headers, std::byte* payload, uint32_t blocks, Lsn lsn, const LogGeometry& geometry);
+/// v2: puts the displaced words back.
+void unstamp_v2(const std::byte* headers, std::byte* payload, uint32_t blocks);
+/// v2: the checksum so far of the headers, to be continued over the stamped payload.
+uint32_t crc_of_headers_v2(const std::byte* headers, uint32_t header_bytes);
+
+/// v3: the header but for its checksum, which begins with crc32c over the header and goes on over the payload.
+RecordHeaderV3Disk compose_v3(const RecordDraft& draft, const LogGeometry& geometry);
 
 }  // namespace daxlab::xfslike
