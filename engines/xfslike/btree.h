@@ -18,7 +18,6 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
-#include <optional>
 #include <type_traits>
 
 #include "engines/pmem/on_media.h"
@@ -84,21 +83,31 @@ class BtreeBytes {
 
  private:
   struct Node;
-  struct Step;
   struct Path;
 
   Result<Node> open(uint64_t address, uint32_t level, BlockSpace::Access access) const;
-  Result<Path> descend(uint64_t key, BlockSpace::Access access) const;
+  /// The leaf of `key`, and on the way the nearest bounds of the keys that belong to it.
+  struct Place;
+  Result<Place> descend(uint64_t key) const;
+  Result<Path> path_to(uint64_t key) const;
   uint32_t entry_bytes(uint32_t level) const { return 8 + (level == 0 ? value_bytes_ : 8); }
   uint32_t entries_max(uint32_t level) const { return level == 0 ? leaf_max_ : inner_max_; }
-  uint32_t position(const Node& node, uint64_t key) const;
-  Result<void> insert_at(Path& path, uint32_t depth, uint64_t key, const void* payload);
-  Result<void> split(Path& path, uint32_t depth, uint64_t key, const void* payload);
-  Result<void> grow(uint64_t left, uint64_t right, uint64_t right_key);
-  Result<void> remove_at(Path& path, uint32_t depth);
-  Result<bool> join(Path& path, uint32_t depth);
+  uint32_t entry_offset(uint32_t level, uint32_t index) const;
+  uint32_t lower_bound(const Node& node, uint64_t key) const;
+  uint32_t child_index(const Node& node, uint64_t key) const;
+  void set_count(Node& node, uint32_t count) const;
+  void put(Node& node, uint32_t index, uint64_t key, const void* payload) const;
+  Result<Node> add_node(uint32_t level);
+  Result<void> insert_at(const Path& path, uint32_t level, uint32_t index, uint64_t key, const void* payload);
+  Result<void> split(const Path& path, Node& node, uint32_t index, uint64_t key, const void* payload);
+  Result<void> remove_at(const Path& path, uint32_t level, uint32_t index);
+  Result<void> join(const Path& path, uint32_t level, uint32_t count);
+  Result<bool> join_pair(const Path& path, uint32_t parent_level, uint32_t left_index);
   Result<void> shrink_root();
-  Result<void> verify_node(uint64_t address, uint32_t level, uint64_t low, std::optional<uint64_t> high) const;
+  Result<void> clear_below(uint64_t address, uint32_t level);
+  struct Bounds;
+  Result<void> verify_node(uint64_t address, uint32_t level, const Bounds& bounds) const;
+  Result<bool> visit_below(uint64_t address, uint32_t level, const std::function<bool(uint64_t, uint32_t)>& visit) const;
 
   TreeSpace& space_;
   BtreeRoot& root_;

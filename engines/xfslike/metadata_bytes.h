@@ -26,6 +26,20 @@ class MetadataBytes {
   virtual const std::byte* read(uint32_t offset, uint32_t size, std::byte* scratch) const = 0;
   /// Stores into the copy or the overlay and marks the 128-byte chunks for the log. Never touches the medium.
   virtual void write(uint32_t offset, const void* from, uint32_t size) = 0;
+  /// write(to, what read(from, size) gives), the two being allowed to overlap: entries make room. An owner whose object is in one
+  /// piece does it by one memmove.
+  virtual void move(uint32_t to, uint32_t from, uint32_t size) {
+    constexpr uint32_t kPieceBytes = 1024;
+    alignas(8) std::byte piece[kPieceBytes];
+    for (uint32_t done = 0; done < size;) {
+      const uint32_t bytes = size - done < kPieceBytes ? size - done : kPieceBytes;
+      const uint32_t at = to < from ? done : size - done - bytes;
+      const std::byte* read_at = read(from + at, bytes, piece);
+      if (read_at != piece) __builtin_memcpy(piece, read_at, bytes);
+      write(to + at, piece, bytes);
+      done += bytes;
+    }
+  }
 
   template <typename T>
   T load(uint32_t offset) const {
