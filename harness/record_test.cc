@@ -76,11 +76,11 @@ TEST(Record, PhasesOfAnAccountedTwinAddUpToItsTime) {
 
 TEST(Record, FailureHasNoNumbersAndFitsTheSchema) {
   const Folder folder;
-  // A medium that holds the format but not the workload's files.
+  // A medium that holds the format but not the workload's names.
   const Output output = run_daxlab(
-      {"run",      "--any-build",   "--no-report", "--no-calibration", "--probe",   "none",   "--repetitions", "1",
-       "--engine", "native,null",   "--workload",  "append",           "--threads", "1",      "--set",         "file_size=256MiB",
-       "--set",    "crossing=none", "--media",     "dram:32MiB",       "--ops",     "100000", "--out",         folder / "r"});
+      {"run",      "--any-build",   "--no-report", "--no-calibration", "--probe",   "none", "--repetitions", "1",
+       "--engine", "native,null",   "--workload",  "create_unlink",    "--threads", "1",    "--set",         "population=200000",
+       "--set",    "crossing=none", "--media",     "dram:8MiB",        "--ops",     "1000", "--out",         folder / "r"});
   EXPECT_EQ(output.ending.code, kExitFailed);
   const Json rules = schema();
   SchemaCheck check(rules);
