@@ -33,13 +33,14 @@ class BufferedIclogV2 final : public IclogSpace {
 
   void begin(Lsn lsn) override { static_cast<void>(lsn); }
 
-  void copy(uint32_t offset_bytes, const std::byte* from, uint32_t size_bytes) override {
+  void copy(IclogCursor& cursor, const std::byte* from, uint32_t size_bytes) override {
     const AccountScope scope(Phase::kCopy);
-    std::memcpy(payload() + offset_bytes, from, size_bytes);
+    std::memcpy(payload() + cursor.at_bytes, from, size_bytes);
+    cursor.at_bytes += size_bytes;
     count(Counter::staged_bytes, size_bytes);
   }
 
-  void settle() override {}
+  void settle(IclogCursor&, bool) override {}
 
   // Order: headers and payload in one streaming copy; fence. No header is kept back until the payload is durable: a crash in
   // between leaves a record whose checksum, over all of it, does not match, and as every 512 bytes begin with the cycle in one
@@ -82,12 +83,13 @@ class BufferedIclogV3 final : public IclogSpace {
     sources_.clear();
   }
 
-  void copy(uint32_t offset_bytes, const std::byte* from, uint32_t size_bytes) override {
+  void copy(IclogCursor& cursor, const std::byte* from, uint32_t size_bytes) override {
     const MutexLock lock(mutex_);
-    sources_.push_back({offset_bytes, size_bytes, from});
+    sources_.push_back({cursor.at_bytes, size_bytes, from});
+    cursor.at_bytes += size_bytes;
   }
 
-  void settle() override {}
+  void settle(IclogCursor&, bool) override {}
 
   // Order: header and payload in one streaming copy; fence. A crash in between leaves a record whose checksum does not match.
   void write(const RecordDraft& draft) override {

@@ -17,6 +17,17 @@
 
 namespace daxlab::xfslike {
 
+/// Where a writer is in its part of a record. Several fill one iclog beside each other, so what a placement keeps from one copy to
+/// the next is the writer's: a fresh one for each part, at_bytes and begin_bytes set to where it begins.
+struct IclogCursor {
+  uint32_t begin_bytes = 0;  ///< Of the part, in the payload.
+  uint32_t at_bytes = 0;     ///< Where the next copy goes.
+  // The placement's.
+  uint32_t crc = 0;      // of what was copied, stamped
+  uint32_t segment = 0;  // that at_bytes lies in, once `placed`
+  bool placed = false;
+};
+
 /// One iclog's bytes, used for one record after another. Made at mount: nothing below allocates or waits for memory.
 ///
 /// Threads: begin() and write() are called by one thread at a time, with no copy() running; copy() and settle() by any number of
@@ -26,11 +37,12 @@ class IclogSpace {
   virtual ~IclogSpace() = default;
   /// The next record begins at `lsn`. Called under the log's lock, where nobody may wait: an address is given out here.
   virtual void begin(Lsn lsn) = 0;
-  /// Payload bytes [offset, offset + size), both multiples of 4, behind what the record's headers take. `from` stays valid until
-  /// write() has returned.
-  virtual void copy(uint32_t offset_bytes, const std::byte* from, uint32_t size_bytes) = 0;
-  /// This writer has copied all that it will copy into this record: what its own fence must make durable, is.
-  virtual void settle() = 0;
+  /// Payload bytes [cursor.at_bytes, + size), a multiple of 4, behind what the record's headers take; moves the cursor. `from` stays
+  /// valid until write() has returned.
+  virtual void copy(IclogCursor& cursor, const std::byte* from, uint32_t size_bytes) = 0;
+  /// This writer has copied all of its part. What only its own fence can make durable is durable when this returns, unless
+  /// `writes_next` says that nobody but this thread can call write() now, and that it does so next.
+  virtual void settle(IclogCursor& cursor, bool writes_next) = 0;
   /// The record is complete: pads the payload with zeroes from draft.payload_bytes to draft.padded_bytes, stamps, sums, and
   /// writes. Durable when it returns; until then a crash leaves a record that does not verify, whatever part of it is there.
   virtual void write(const RecordDraft& draft) = 0;
