@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -90,23 +91,23 @@ struct DirLeafHeaderDisk {
   uint32_t magic;
   uint16_t count;
   uint16_t stale;
-  uint32_t next;      ///< Leaf to the right; 0: none.
-  uint32_t previous;
+  uint64_t reserved;  ///< XFS: the leaves beside it, which are found through their parents here.
 };
-DAXLAB_ON_MEDIA(DirLeafHeaderDisk, 16, 4);
+DAXLAB_ON_MEDIA(DirLeafHeaderDisk, 16, 8);
 inline constexpr uint16_t kDirNoData = 0xffff;
 
 struct DirNodeHeaderDisk {
   uint32_t magic;
   uint16_t count;
   uint16_t level;  ///< 1: its children are leaves.
-  uint32_t next;
-  uint32_t previous;
+  uint64_t reserved;
 };
-DAXLAB_ON_MEDIA(DirNodeHeaderDisk, 16, 4);
+DAXLAB_ON_MEDIA(DirNodeHeaderDisk, 16, 8);
 
+/// Child i holds hashes from its own up to that of child i + 1, both included: equal hashes may lie on either side. The first hash of
+/// a node bounds nothing. (XFS keeps the last hash of the child instead, and changes it with every new last entry.)
 struct DirNodeEntryDisk {
-  uint32_t hash;   ///< Of the child's last entry.
+  uint32_t hash;
   uint32_t child;
 };
 DAXLAB_ON_MEDIA(DirNodeEntryDisk, 8, 4);
@@ -132,44 +133,119 @@ struct DirFound {
   uint64_t cookie;
 };
 
-/// A name on its way from one form of a directory into the next; 0 for a cookie: wherever there is room.
+/// A name that has its place already, from the short form.
 struct DirName {
   std::string_view name;
   DirTarget target;
-  uint64_t cookie = 0;
+  uint64_t cookie;
 };
+
+class DirData;
+class DirPairs;
 
 /// The three forms in blocks as one directory, "." and ".." included, which are entries like others and which list() leaves out.
 ///
-/// insert(), erase() and create() join blocks to the running transaction; a failure other than kExists, kNotFound or a kNoSpace
-/// before the first change leaves it dirty. With insert_blocks() reserved there is no kNoSpace.
+/// A failure other than kExists, kNotFound or kFileTooBig may leave the transaction dirty. With as many blocks reserved as
+/// insert_blocks() says there is no kNoSpace.
 class DirBlocks {
  public:
   /// `size_bytes` is the directory's size (data blocks, holes included), which the caller keeps.
   DirBlocks(BlockSpace& space, uint64_t& size_bytes);
 
-  /// The block form with `names`, which fit (fits_block()), those with a cookie where that says, "." and ".." first.
+  /// Where the first name lies: behind "." and "..".
+  static constexpr uint32_t kFirstCookie = (kDirHeaderBytes + sizeof(DirDataHeaderDisk)) / kDirUnit + 4;
+  /// The block form with `names`, each where its cookie says, ascending; they fit: fits().
   Result<void> create(uint64_t self, uint64_t parent, std::span<const DirName> names);
+  /// Whether `count` names, the last of which ends at `end` of the block, leave room for their index.
+  static bool fits(uint32_t block_bytes, uint32_t end, size_t count);
 
   Result<DirFound> lookup(std::string_view name) const;                       ///< kNotFound.
   Result<uint64_t> insert(std::string_view name, const DirTarget& target);    ///< The cookie; kExists, kFileTooBig.
   Result<DirFound> erase(std::string_view name);                              ///< What it was; kNotFound.
   Result<DirFound> replace(std::string_view name, const DirTarget& target);   ///< What it was; kNotFound.
-  Result<bool> is_empty() const;
   /// Names with cookies above `cookie`, ascending, until `visit` returns false.
   Result<void> list(uint64_t cookie, const std::function<bool(const DirectoryEntry&)>& visit) const;
+  /// Names in the block form, without "." and ".."; kNoData in the other forms.
+  Result<uint32_t> names_in_block() const;
+  /// Frees the block of the block form, whose names lie elsewhere.
+  Result<void> remove_block();
 
-  /// Objects that one insert adds at most: a data block, one a level of the index and a new root, two of the free index.
-  static constexpr uint32_t insert_blocks() { return 1 + (kDirLevelsMax + 1) + 1 + 2; }
-  /// The whole structure, block by block: each finding goes to `report`, which returns false to stop. Returns the names found.
+  /// Objects that one insert adds at most. Nothing else adds any.
+  Result<uint32_t> insert_blocks() const;
+  static constexpr uint32_t kInsertBlocksMax = 2 + (kDirLevelsMax + 1) + 1;
+  /// The whole structure, block by block: each finding goes to `report`, which returns false to stop. Returns the number of names.
   Result<uint64_t> verify(const std::function<bool(std::string_view finding)>& report) const;
 
  private:
+  friend class DirVerifier;
+  using Access = BlockSpace::Access;
+  enum class Form : uint8_t { kBlock, kLeaf, kNode };
+  struct BlockForm;
+  struct LeafForm;
+  struct Path;
+  struct Position;
+
+  Result<MetadataRef> need(uint64_t address, Access access) const;
+  Result<MetadataRef> add_index_block(uint64_t& address);
+  Result<Form> form() const;
+  uint32_t data_blocks() const;
+  uint32_t address_of(uint64_t block, uint32_t offset) const;
+  uint64_t block_of(uint32_t address) const { return uint64_t{address} * kDirUnit / block_bytes_; }
+  uint32_t offset_of(uint32_t address) const { return static_cast<uint32_t>(uint64_t{address} * kDirUnit % block_bytes_); }
+
+  // What every form does with the data blocks.
+  Result<std::optional<DirTarget>> match(uint32_t address, std::string_view name) const;
+  Result<uint32_t> put(DirData& data, uint64_t block, std::string_view name, const DirTarget& target);
+  Result<void> set_target(const DirFound& found, std::string_view name, const DirTarget& target);
+
+  // dir_block_form.cc
+  Result<BlockForm> open_block(Access access) const;
+  Result<std::optional<uint64_t>> block_insert(std::string_view name, const DirTarget& target);
+  Result<void> block_compact(BlockForm& form);
+  Result<DirFound> block_erase(std::string_view name);
+  Result<void> block_to_leaf();
+
+  // dir_leaf_form.cc
+  Result<LeafForm> open_leaf(Access access) const;
+  Result<std::optional<uint64_t>> leaf_insert(std::string_view name, const DirTarget& target);
+  Result<DirFound> leaf_erase(std::string_view name);
+  Result<void> leaf_drop_data(LeafForm& leaf, uint32_t block);
+  Result<void> leaf_to_block();
+  Result<void> leaf_to_node();
+
+  // dir_free_index.cc
+  Result<std::optional<uint32_t>> free_find(uint32_t length) const;
+  Result<void> free_set(uint32_t block, uint32_t longest);
+  Result<void> free_drop(uint32_t block);
+
+  // dir_node_form.cc
+  Result<uint64_t> node_insert(std::string_view name, const DirTarget& target);
+  Result<DirFound> node_erase(std::string_view name);
+  Result<void> node_to_leaf();
+  Result<Position> node_find(Path path, std::string_view name, uint32_t hash) const;
+
+  // dir_node_tree.cc
+  Result<Path> descend(uint32_t hash) const;
+  Result<bool> to_right(Path& path, uint32_t hash) const;
+  Result<uint64_t> child_of(const DirPairs& pairs, uint32_t index) const;
+  Result<void> add_entry(Path& path, uint32_t level, const DirLeafEntryDisk& entry, uint32_t index);
+  Result<void> split(Path& path, uint32_t level, const DirLeafEntryDisk& entry, uint32_t index);
+  Result<void> push_root_down(Path& path);
+  Result<void> shrink(const Path& path, uint32_t level, uint32_t live);
+  Result<bool> join(const Path& path, uint32_t parent_level, uint32_t left_index);
+  Result<void> remove_child(const Path& path, uint32_t level, uint32_t index);
+  Result<void> pull_root_up();
+
   BlockSpace& space_;
   uint64_t& size_bytes_;
+  const uint32_t block_bytes_;
+  const uint64_t index_at_;     // address of the first index block: the root
+  const uint64_t free_at_;      // ... and of the first free block
+  const uint32_t pairs_max_;    // in a leaf of the node form or a node
+  const uint32_t free_max_;     // data blocks in a free block
 };
 
 /// The structure of one block alone, whatever its kind: kCorrupt with what is wrong. For use when it is read from the medium.
-Result<void> verify_dir_block(const MetadataBytes& block, uint64_t address);
+Result<void> verify_dir_block(MetadataBytes& block, uint64_t address);
 
 }  // namespace daxlab::xfslike

@@ -12,11 +12,13 @@
 #include <functional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "engines/api/types.h"
 #include "engines/base/result.h"
 #include "engines/xfslike/dirblock.h"
 #include "engines/xfslike/metadata_bytes.h"
+#include "engines/xfslike/shortform.h"
 
 namespace daxlab::xfslike {
 
@@ -30,7 +32,7 @@ class DirectoryHome {
   virtual bool is_short() const = 0;
   virtual std::span<const std::byte> short_form() const = 0;
   virtual uint32_t short_form_bytes_max() const = 0;
-  /// Replaces the short form's bytes, `changed` on being those that differ; from blocks, all of which are gone, back into the inode.
+  /// Replaces the short form's bytes; or, from blocks, all of which are gone, goes back into the inode.
   virtual void set_short_form(std::span<const std::byte> bytes) = 0;
   /// The literal area becomes an empty extent map.
   virtual void leave_short_form() = 0;
@@ -40,6 +42,9 @@ class DirectoryHome {
   virtual void set_size_bytes(uint64_t size_bytes) = 0;
 };
 
+/// The literal area of a new directory: what mkfs writes for the root, too.
+std::vector<std::byte> empty_short_form(uint64_t parent);
+
 class DirectoryIndex {
  public:
   explicit DirectoryIndex(DirectoryHome& home) : home_(home) {}
@@ -47,23 +52,33 @@ class DirectoryIndex {
   /// A new directory: the short form without names.
   void make_empty(uint64_t parent);
 
-  Result<DirFound> lookup(std::string_view name);                             ///< kNotFound.
+  // Names are 1 to 255 bytes and neither "." nor "..". A failure other than kExists, kNotFound and kFileTooBig may leave the transaction
+  // dirty; with insert_blocks() or replace_blocks() reserved there is no kNoSpace.
+  Result<DirFound> lookup(std::string_view name) const;                       ///< kNotFound.
   Result<uint64_t> insert(std::string_view name, const DirTarget& target);    ///< The cookie; kExists, kFileTooBig.
   Result<DirFound> erase(std::string_view name);                              ///< What it was; kNotFound.
   Result<DirFound> replace(std::string_view name, const DirTarget& target);   ///< What it was; kNotFound.
-  Result<bool> is_empty();                                                    ///< No name but "." and "..".
-  Result<uint64_t> parent();
+  Result<bool> is_empty() const;                                              ///< No name but "." and "..".
+  Result<uint64_t> parent() const;
   Result<void> set_parent(uint64_t parent);
   /// Names with cookies above `cookie` (0: all), ascending, until `visit` returns false. Without "." and "..".
-  Result<void> list(uint64_t cookie, const std::function<bool(const DirectoryEntry&)>& visit);
+  Result<void> list(uint64_t cookie, const std::function<bool(const DirectoryEntry&)>& visit) const;
 
-  /// Objects of blocks() that an insert of such a name adds at most: what the caller reserves before it. An erase, a replace or
-  /// set_parent adds none.
-  uint32_t insert_blocks(size_t name_bytes) const;
+  /// Objects of blocks() that an insert of a name of that many bytes adds at most: what the caller reserves before it.
+  Result<uint32_t> insert_blocks(size_t name_bytes) const;
+  /// ... and a replace or set_parent with this number: none but where a short form gets its first number above 32 bits. An erase
+  /// never adds any.
+  uint32_t replace_blocks(uint64_t ino) const;
   /// Every invariant of the directory's own structure; each finding goes to `report`, false stops. Returns the number of names.
-  Result<uint64_t> verify(const std::function<bool(std::string_view finding)>& report);
+  Result<uint64_t> verify(const std::function<bool(std::string_view finding)>& report) const;
 
  private:
+  Result<bool> store_short(const ShortForm& form);
+  Result<void> to_blocks();
+  Result<void> to_short();
+  template <typename Use>
+  auto in_blocks(Use use) const;
+
   DirectoryHome& home_;
 };
 
