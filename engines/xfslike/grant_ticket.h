@@ -4,11 +4,30 @@
 #include <cstdint>
 #include <utility>
 
-#include "engines/xfslike/lsn.h"
+#include "engines/xfslike/record_format.h"
 
 namespace daxlab::xfslike {
 
 class GrantHeads;
+
+/// Records that `bytes` of operations may have to begin, wherever they start in an iclog; each cut adds an op header.
+constexpr uint32_t headers_for(uint64_t bytes, uint32_t capacity_bytes) {
+  uint64_t headers = div_up(bytes, capacity_bytes);
+  while (headers == 0 || div_up(bytes + headers * kOpHeaderBytes, capacity_bytes) > headers) ++headers;
+  return static_cast<uint32_t>(headers);
+}
+/// A checkpoint's own operations before its items: start, transaction header.
+inline constexpr uint32_t kCheckpointOpBytes = 2 * kOpHeaderBytes + sizeof(TransactionHeaderDisk);
+
+/// What a transaction of `unit_bytes` can come to, were it alone in its checkpoint: the checkpoint's own operations, a header for
+/// every record that begins and an op header for every cut, a header for the record of the commit operation, and rounding for
+/// both the data and the commit record (XFS: xlog_calc_unit_res()). The commit operation itself is less than what is rounded up.
+constexpr uint64_t log_unit_bytes(uint64_t unit_bytes, const LogGeometry& geometry) {
+  const uint64_t bytes = unit_bytes + kCheckpointOpBytes;
+  const uint32_t headers = headers_for(bytes, geometry.capacity_bytes);
+  return bytes + uint64_t{headers} * (geometry.header_bytes + kOpHeaderBytes) + geometry.header_bytes +
+         2 * uint64_t{geometry.lsunit_bytes};
+}
 
 /// Belongs to one transaction, or to a chain of them that is rolled. Destruction gives back what is left.
 class Ticket {
@@ -28,9 +47,8 @@ class Ticket {
  private:
   friend class GrantHeads;
   friend class Cil;
-  friend class Checkpoint;
   friend class IclogRing;
-  friend class Log;
+  friend class LogWriter;
 
   GrantHeads* heads_ = nullptr;
   int64_t left_ = 0;

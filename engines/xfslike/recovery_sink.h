@@ -28,7 +28,8 @@ class ReplaySink {
  public:
   virtual ~ReplaySink() = default;
   virtual Result<void> note(const RecoveredItem& item) = 0;
-  /// `start` is the checkpoint's: what carries a newer LSN is left alone.
+  /// `start` is the checkpoint's: what carries a newer LSN is left alone. An equal one is not newer: two checkpoints may begin in
+  /// one record, and the second is replayed over the first.
   virtual Result<void> replay(const RecoveredItem& item, Lsn start) = 0;
   virtual Result<void> replayed() = 0;
   /// Returns what the AIL shall hold at `start` until the intent is done; nullptr for none.
