@@ -5,6 +5,7 @@ stands beside a metadata-journaling design only with native-relaxed there too; t
 """
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -70,8 +71,8 @@ class Panel:
 
     @property
     def title(self) -> str:
-        """With what must be said beside the name of a panel: that posix crosses into a kernel that the others are not in."""
-        return self.name + crossing_note(self.crossing, set(self.cells["engine"]))
+        """In lines as wide as a panel, with what must be said beside its name: that posix crosses into a kernel that the others are not in."""
+        return textwrap.fill(self.name, 34) + crossing_note(self.crossing, set(self.cells["engine"]))
 
 
 def param_names(runs: Runs) -> dict[str, set[str]]:

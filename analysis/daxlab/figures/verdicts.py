@@ -54,7 +54,9 @@ def draw(runs: Runs) -> Figure:
     low = min(r.low for _, rs in found for *_, r in rs)
     high = max(r.high for _, rs in found for *_, r in rs)
     axis.set_xlim(min(0.7, low * 0.85), max(1.25, high * 1.07))
-    steps = [t for t in (0.05, 0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 5, 10, 20) if axis.get_xlim()[0] <= t <= axis.get_xlim()[1]]
+    left, right = axis.get_xlim()
+    fine = (0.33, 0.67, 0.8, 1.25, 1.5, 3) if right / left < 12 else ()  # a wide axis has no room for them
+    steps = [t for t in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, *fine) if left <= t <= right]
     axis.set_xticks(steps, [f"{t:g}" for t in steps])
     axis.set_xticks([], minor=True)
     axis.set_yticks([y for y, _ in ticks], [t for _, t in ticks])
