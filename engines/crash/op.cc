@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -112,10 +113,12 @@ Result<std::vector<Op>> parse_ops(std::string_view text) {
 }
 
 void fill_content(uint64_t seed, uint64_t offset, std::span<std::byte> out) {
-  for (size_t i = 0; i < out.size(); ++i) {
+  for (size_t i = 0; i < out.size();) {
     const uint64_t at = offset + i;
     const uint64_t word = Random::mix(seed, at / 8) | 0x0101010101010101u;  // no zero byte: zeroes are holes
-    out[i] = static_cast<std::byte>(word >> (at % 8 * 8));
+    const size_t width = std::min<size_t>(8 - at % 8, out.size() - i);
+    std::memcpy(&out[i], reinterpret_cast<const std::byte*>(&word) + at % 8, width);
+    i += width;
   }
 }
 
