@@ -20,9 +20,9 @@ constexpr size_t kMutantImages = 24;  // of a point: bounded by states and not b
 constexpr uint32_t kMutantRecoveryShare = 4;  // what only a recovery stores is judged by crashes behind one
 
 Result<std::vector<std::string>> suites_of(const std::string& given) {
-  if (given.empty() || given == "all") return std::vector<std::string>{"seq1", "seq2", "fuzz"};
-  if (given == "seq1" || given == "seq2" || given == "fuzz") return std::vector<std::string>{given};
-  return Error(Errc::kUsage, fmt::format("unknown suite '{}'; there are seq1, seq2, fuzz and all", given));
+  if (given.empty() || given == "all") return std::vector<std::string>{"seq1", "edge", "seq2", "fuzz"};
+  if (given == "seq1" || given == "edge" || given == "seq2" || given == "fuzz") return std::vector<std::string>{given};
+  return Error(Errc::kUsage, fmt::format("unknown suite '{}'; there are seq1, edge, seq2, fuzz and all", given));
 }
 
 /// The engines named, or every registered one that keeps its data on a region.
@@ -171,8 +171,8 @@ const RegisterCommand kRegistered{{
     .name = "crash",
     .purpose = "explore the states a crash may leave, and judge each",
     .options = {{"--engine", "LIST", "engines, with options (default: every one that keeps its data on pmem)", false, false},
-                {"--suite", "NAME", "seq1, seq2: every sequence of one or two steps; fuzz: random ones; all (default all)", false,
-                 false},
+                {"--suite", "NAME", "seq1, seq2: every sequence of one or two steps; edge: long histories; fuzz: random ones; all (default)",
+                 false, false},
                 {"--budget", "S", "seconds in all, 1 to 1000000 (default 60)", false, false},
                 {"--seed", "N", "of samples and random sequences, from 1 (default 1)", false, false},
                 {"--model", "MODEL", "clwb: caches are lost; eadr: caches persist (default clwb)", false, false},

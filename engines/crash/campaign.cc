@@ -29,6 +29,9 @@ std::vector<Sequence> planned(const std::vector<std::string>& suites, SyncPoints
   std::vector<Sequence> sequences;
   const auto wants = [&](const char* suite) { return std::find(suites.begin(), suites.end(), suite) != suites.end(); };
   if (wants("seq1")) sequences = sequences_of_one(syncs);
+  if (wants("edge")) {
+    for (Sequence& sequence : sequences_at_edges(syncs)) sequences.push_back(std::move(sequence));
+  }
   if (wants("seq2")) {
     for (Sequence& sequence : sequences_of_two(syncs)) sequences.push_back(std::move(sequence));
   }

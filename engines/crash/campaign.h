@@ -17,7 +17,7 @@ namespace daxlab::crash {
 
 struct CampaignOptions {
   std::vector<EngineSpec> engines;
-  std::vector<std::string> suites = {"seq1", "seq2", "fuzz"};  ///< "fuzz": seeded random sequences until the budget ends.
+  std::vector<std::string> suites = {"seq1", "edge", "seq2", "fuzz"};  ///< "fuzz": seeded random sequences until the budget ends.
   double budget_s = 60;                                        ///< In all, shared evenly by the engines.
   uint32_t workers = 1;
   ExplorerOptions explorer;
@@ -27,7 +27,7 @@ struct EngineOutcome {
   EngineSpec engine;
   Statistics statistics;
   std::vector<Violation> violations;
-  uint64_t sequences_planned = 0;  ///< Of seq1 and seq2; what was not reached is said.
+  uint64_t sequences_planned = 0;  ///< Of seq1, edge and seq2; what was not reached is said.
 };
 
 /// Called now and then with the sums so far of the engine being explored.

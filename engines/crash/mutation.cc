@@ -18,9 +18,11 @@ struct Mutant {
   std::vector<size_t> order;  ///< Of the sequences: those first that reach the site.
 };
 
-/// Every step alone, and the format.
+/// Every step alone, the edges, and the format.
 std::vector<Sequence> sequences_for(const EngineSpec& engine) {
-  std::vector<Sequence> sequences = sequences_of_one(sync_points_for(engine.type->traits(engine.options)));
+  const SyncPoints syncs = sync_points_for(engine.type->traits(engine.options));
+  std::vector<Sequence> sequences = sequences_of_one(syncs);
+  for (Sequence& sequence : sequences_at_edges(syncs)) sequences.push_back(std::move(sequence));
   sequences.push_back({"format", {}, {}});
   return sequences;
 }

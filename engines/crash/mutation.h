@@ -1,7 +1,7 @@
 // Mutation score: leaves out, one by one, every flush, fence and commit store of an engine, and sees whether the laboratory
 // notices.
 //
-// A mutant is killed when some sequence of one step then has a violation. A survivor is a flush or fence that nothing needs, or a
+// A mutant is killed when some sequence of one step, of the edges or the format then has a violation. A survivor is a flush or fence that nothing needs, or a
 // gap in the suites: each is listed, to be explained or removed. Needs the build preset `mutants`.
 #pragma once
 

@@ -105,6 +105,7 @@ std::vector<Step> data_steps() {
               "mapped-store /foo 4000+200@32; fsync /foo",
               "mapped-store /foo 4096+4096@33",
               "mapped-store /foo 8000+300@34; sync /",
+              "truncate /x 20000+0@0; mapped-store /x 5000+100@37",
               "fsync /foo",
               "fdatasync /x",
               "fdatasync /A/bar",

@@ -33,7 +33,7 @@ TEST(Sequences, OfTwoAreThousandsAndAllApply) {
 TEST(Sequences, SyncPointsFollowEveryStepAndApply) {
   size_t syncs = 0;
   for (const auto& sequences : {sequences_of_one(SyncPoints::kAdded), sequences_of_two(SyncPoints::kAdded),
-                                random_sequences(3, 20, 6, SyncPoints::kAdded)}) {
+                                sequences_at_edges(SyncPoints::kAdded), random_sequences(3, 20, 6, SyncPoints::kAdded)}) {
     for (const Sequence& sequence : sequences) {
       Tree tree = History::of(Tree(), sequence.setup).trees.back();
       for (const Op& op : sequence.ops) {

@@ -185,7 +185,7 @@ Result<std::unique_ptr<Engine>> mount_volume(pmem::Region& region, const MountOp
     return Error(Errc::kCorrupt, "the medium was unmounted, but its logs end elsewhere than they did");
   }
   DAXLAB_ASSIGN(fs->mmu, dax::Mmu::create(region, options.mmu));
-  // From here on the medium is in use: durable before the first record of this epoch.
+  // From here on the medium is in use: durable before the first record of this epoch, and with it what the recovery stored.
   state.clean = 0;
   state.epoch = fs->volume.epoch;
   write_state(fs->volume, state);

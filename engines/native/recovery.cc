@@ -110,7 +110,8 @@ void Loader::work() {
   }
 }
 
-// Order of each: the store, flush, fence. None depends on another, and the log is not appended to before the mount is complete.
+// Order of each: the store, flush. None depends on another, and all are durable with the state of the mount, before anything is appended or
+// committed under the number of what was undone. A crash before it leaves what the mount found, or less to undo.
 Result<void> Loader::undo(Inode& inode, const LogShape& shape) {
   if (!shape.torn()) return {};
   if (mode_ != RecoveryMode::kCrash) {
@@ -134,23 +135,20 @@ Result<void> Loader::undo(Inode& inode, const LogShape& shape) {
     pmem::store(disk, page);
     pmem::flush(disk, sizeof page);
   }
-  pmem::fence();
   return {};
 }
 
-// Small writes whose place may not have become durable are stored again, where their block still belongs to the page.
+// Small writes whose place may not have become durable are stored again, where their block still belongs to the page. Order: the bytes, flush;
+// durable with the state of the mount, as whoever retires the records then no longer knows their places.
 Result<void> Loader::redo(Inode& inode, const std::vector<Redo>& redo) {
   inode.small_unretired = !redo.empty();
-  bool stored = false;
   for (const Redo& write : redo) {
     if (write.bytes.empty() || inode.data.get(write.offset / kBlockBytes).block != write.block) continue;
     std::byte* const place = fs_.volume.address(write.block) + write.offset % kBlockBytes;
     if (mode_ == RecoveryMode::kVerify) continue;
     pmem::store_bytes(place, write.bytes.data(), write.bytes.size());
     pmem::flush(place, write.bytes.size());
-    stored = true;
   }
-  if (stored) pmem::fence();
   return {};
 }
 
@@ -241,6 +239,7 @@ Result<void> Loader::run(unsigned threads) {
     helpers.emplace_back([this] {
       const CounterThread counters;
       work();
+      pmem::fence();  // a fence is its thread's: that of the state is behind what the mounting thread flushed
     });
   }
   work();

@@ -53,8 +53,8 @@ void format_state(pmem::Region& region, uint32_t seed) {
 
 }  // namespace
 
-// Order: everything once, in any order; fence. A crash before it leaves what is refused, as every structure is sealed with the new identity
-// (a superblock without the state, a map without the root's slot), or all of it.
+// Order: everything once, in any order; the label, which is written behind this, begins with a fence. A crash before it leaves what is refused,
+// as every structure is sealed with the new identity (a superblock without the state, a map without the root's slot), or all of it.
 Result<void> format_volume(pmem::Region& region) {
   const uint64_t blocks = std::min(region.block_count(), kBlocksMax);
   if (blocks < kBlocksMin) {
@@ -83,7 +83,6 @@ Result<void> format_volume(pmem::Region& region) {
   format_state(region, seed);
   pmem::stream(superblock_at(region, kSuperblockBlock), &superblock, sizeof superblock);
   pmem::stream(superblock_at(region, blocks - 1), &superblock, sizeof superblock);
-  pmem::fence();
   return {};
 }
 
@@ -100,7 +99,7 @@ Result<SuperblockDisk> read_superblock(pmem::Region& region) {
   }
   if (damaged) {
     pmem::store(superblock_at(region, kSuperblockBlock), disk);
-    pmem::persist(superblock_at(region, kSuperblockBlock), sizeof disk);
+    pmem::flush(superblock_at(region, kSuperblockBlock), sizeof disk);  // durable with the state of the mount
   }
   return disk;
 }
