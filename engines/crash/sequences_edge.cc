@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <utility>
 
 #include "engines/base/check.h"
 #include "engines/base/units.h"
@@ -37,6 +38,18 @@ Ops names(OpKind kind, size_t begin, size_t end) {
   return ops;
 }
 
+/// Files without anything but their names: the first change of each takes space for itself, and whatever was just freed is first in
+/// line. So what is freed too early is found overwritten.
+constexpr size_t kTakers = 20;
+
+Ops takers() {
+  Ops ops;
+  for (size_t i = 0; i < kTakers; ++i) ops.push_back({OpKind::kCreate, fmt::format("/B/e{}", i)});
+  return ops;
+}
+
+Op take(size_t i) { return {OpKind::kSetattr, fmt::format("/B/e{}", i), {}, 0600, 5, 6}; }
+
 /// The table of inodes: its first block is full after some 53 files.
 void add_tables(std::vector<Sequence>& sequences) {
   constexpr size_t kFirstFull = 53;
@@ -45,19 +58,26 @@ void add_tables(std::vector<Sequence>& sequences) {
   Ops full = standard_setup();
   extend(full, names(OpKind::kCreate, 0, kFirstFull - 1));
   sequences.push_back({"edge", full, parsed("create /B/t1; create /B/t2; unlink /B/t2; mkdir /t3; rename /B/t1 /t3/t1")});
+
   Ops emptied = standard_setup();
-  const size_t all = kFirstFull + 4 * kBlock;
+  extend(emptied, takers());
+  const size_t all = kFirstFull - kTakers + 4 * kBlock;
   extend(emptied, names(OpKind::kCreate, 0, all));
   Ops last;
-  for (size_t i = kFirstFull; i < all; ++i) {
+  for (size_t i = 0; i < kTakers - 5; ++i) last.push_back(take(i));
+  for (size_t i = kFirstFull - kTakers; i < all; ++i) {
     Op removal{OpKind::kUnlink, fmt::format("/D/n{}", i)};
-    (i % kBlock == (kFirstFull + kKept) % kBlock ? last : emptied).push_back(std::move(removal));
+    if (i % kBlock == (kFirstFull - kTakers + kKept) % kBlock) {
+      last.push_back(std::move(removal));
+      last.push_back(take(kTakers - 5 + i / kBlock));
+    } else {
+      emptied.push_back(std::move(removal));
+    }
   }
-  extend(last, parsed("create /t1; write /t1 0+5000@41"));
   sequences.push_back({"edge", std::move(emptied), std::move(last)});
 }
 
-/// A log near the end of a page, in steps of its records: the operations cross into the next one, whose head may then be dropped.
+/// A log near the end of a page, in steps of its records: the operations cross into the next one, and the first may be dropped.
 void add_page_ends(std::vector<Sequence>& sequences) {
   for (const size_t before : {54, 57, 60}) {
     for (const char* path : {"/foo", "/x"}) {
@@ -73,26 +93,40 @@ void add_page_ends(std::vector<Sequence>& sequences) {
     Ops ops = parsed("create /D/a; link /foo /D/b; rename /D/b /B/c; rename /B/c /D/d; mkdir /D/e; symlink /D/f target; unlink /D/a");
     sequences.push_back({"edge", std::move(setup), std::move(ops)});
   }
+  Ops setup = standard_setup();
+  extend(setup, takers());
+  extend(setup, repeated(58, "setattr /x 384+5@6"));
+  Ops ops;
+  for (size_t i = 0; i < kTakers; ++i) {
+    ops.push_back({OpKind::kSetattr, "/x", {}, 0600, i, 6});
+    if (i >= 3) ops.push_back(take(i));
+  }
+  sequences.push_back({"edge", std::move(setup), std::move(ops)});
 }
 
-/// A log of many pages, each of which holds something that is still so: cleaning begins within the recorded operations.
+/// A log that grows to many pages within the recorded operations, each page with something that is still so: it is cleaned.
 void add_long_logs(std::vector<Sequence>& sequences) {
-  constexpr size_t kPages = 8;
-  for (const size_t pairs : {28, 30}) {
-    Ops names_setup = standard_setup();
-    Ops data_setup = standard_setup();
-    for (size_t page = 0; page < kPages; ++page) {
-      extend(names_setup, parsed(fmt::format("create /D/kept{}", page)));
-      extend(names_setup, repeated(pairs, "create /D/t; unlink /D/t"));
-      extend(data_setup, parsed(fmt::format("write /foo {}+4096@45", page * kBlockBytes * 2)));
-      extend(data_setup, repeated(2 * pairs, "setattr /foo 384+5@6"));
+  constexpr size_t kPages = 10;
+  const std::string one = "/D/" + std::string(kNameBytesMax, 'a');
+  const std::string two = "/D/" + std::string(kNameBytesMax, 'b');
+  Ops setup = standard_setup();
+  setup.push_back({OpKind::kCreate, one});
+  Ops ops;
+  for (size_t page = 0; page < kPages; ++page) {
+    ops.push_back({OpKind::kCreate, fmt::format("/D/kept{}", page)});
+    for (size_t i = 0; i < 6; ++i) {  // records of five lines
+      ops.push_back({OpKind::kRename, one, two});
+      ops.push_back({OpKind::kRename, two, one});
     }
-    Ops names_ops = repeated(8, "create /D/t; unlink /D/t");
-    extend(names_ops, parsed("rename /D/kept0 /B/kept"));
-    sequences.push_back({"edge", std::move(names_setup), std::move(names_ops)});
-    Ops data_ops = repeated(5, "write /foo 100+64@46; setattr /foo 384+5@6; write /foo 8292+24@47");
-    sequences.push_back({"edge", std::move(data_setup), std::move(data_ops)});
   }
+  sequences.push_back({"edge", std::move(setup), std::move(ops)});
+
+  Ops data;
+  for (uint64_t page = 0; page < kPages; ++page) {
+    data.push_back({OpKind::kWrite, "/foo", {}, page * kBlockBytes * 2, kBlockBytes, 45});
+    for (uint64_t i = 0; i < 4; ++i) data.push_back({OpKind::kWrite, "/foo", {}, i * 700, 1000, 46 + i});  // records of 17 lines
+  }
+  sequences.push_back({"edge", standard_setup(), std::move(data)});
 }
 
 /// More small writes than may wait for their places at once, the first of them overwritten.
