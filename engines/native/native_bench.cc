@@ -318,5 +318,38 @@ void mapped_gib(benchmark::State& state) {
 }
 BENCHMARK(mapped_gib)->Iterations(1);
 
+/// DRAM of a further name of a file (nothing but the name), of an empty file with its name, of a file with one block, and of one that is open.
+void dram_bytes(benchmark::State& state) {
+  constexpr uint64_t kNames = 30'000;
+  constexpr uint64_t kFiles = 30'000;
+  auto engine = fresh("native");
+  auto root = engine->open_directory(engine->root()).value();
+  uint64_t before = engine->dram_bytes();
+  const auto grown_by = [&](uint64_t count) {
+    const uint64_t now = engine->dram_bytes();
+    const double each = static_cast<double>(now - before) / static_cast<double>(count);
+    before = now;
+    return each;
+  };
+  std::vector<std::unique_ptr<File>> files;
+  for (auto _ : state) {
+    const auto linked = root->create("linked", 0644, {});
+    before = engine->dram_bytes();
+    for (uint64_t i = 0; i < kNames; ++i) {
+      const auto named = root->link("further-name-" + std::to_string(i), linked->attributes.ino);
+      engine->forget(named->ino, 1);
+    }
+    state.counters["per_name"] = grown_by(kNames);
+    for (uint64_t i = 0; i < kFiles; ++i) engine->forget(root->create(file_name(i), 0644, {})->attributes.ino, 1);
+    state.counters["per_file"] = grown_by(kFiles);
+    for (uint64_t i = 0; i < kFiles; ++i) files.push_back(engine->open(root->stat(file_name(i))->ino, OpenFlags{}).value());
+    state.counters["per_open"] = grown_by(kFiles);
+    const std::vector<std::byte> data(kBlockBytes, std::byte{4});
+    for (const auto& file : files) DAXLAB_CHECK(file->write(0, data).ok());
+    state.counters["per_file_of_a_block"] = grown_by(kFiles);
+  }
+}
+BENCHMARK(dram_bytes)->Iterations(1);
+
 }  // namespace
 }  // namespace daxlab
