@@ -55,6 +55,15 @@ class Maker:
         self.rng = np.random.default_rng(seed)
         self.sigma, self.run = sigma, run
         self.records: list[dict[str, Any]] = []
+        self.micro: list[dict[str, Any]] = []
+
+    def benchmark(self, name: str, ns: float, repetitions: int = 3, **counters: float) -> None:
+        """A row of micro.json for each repetition, as Google Benchmark writes it, and the aggregate that it adds."""
+        for repetition in range(repetitions):
+            off = 1 + 0.01 * (repetition - 1)
+            self.micro.append({"name": name, "run_type": "iteration", "repetition_index": repetition, "iterations": 10, "real_time": ns * off / 1e6,
+                               "cpu_time": ns * off / 1e6, "time_unit": "ms"} | counters)
+        self.micro.append({"name": f"{name}_mean", "run_type": "aggregate", "real_time": -1.0, "cpu_time": -1.0, "time_unit": "ms"})
 
     def latency(self, mean_ns: float, count: int = 4000) -> dict[str, Any]:
         samples = mean_ns * 0.9 * self.rng.lognormal(0, 0.18, count)
@@ -127,6 +136,8 @@ class Maker:
         text = "".join(json.dumps(r) + "\n" for r in self.records)
         (folder / "results.jsonl").write_text(text + ('{"schema": 1, "run": "syn' if torn else ""))
         (folder / "environment.json").write_text(json.dumps(ENVIRONMENT, indent=1))
+        if self.micro:
+            (folder / "micro.json").write_text(json.dumps({"context": {}, "benchmarks": self.micro}))
         return folder
 
 
@@ -215,6 +226,11 @@ def standard(seed: int = 1, core: bool = False) -> Maker:
                 record["roles"] = {role: {"threads": 1, "ops": count, "ns_per_op": record["seconds"] * 1e9 / count, "latency_ns":
                                           record["latency_ns"]} for role, count in (("faulter", ops), ("writer", 3 * ops))}
             make.records[-1]["probes"] = lock_probes(make.records[-1])
+    for files in (1000, 32000, 1000000):
+        for name, ns in (("clean", 1.2e6), ("clean_tree", 1.3e6), ("crash", 1.25e6), ("crash_tree", 1.35e6)):
+            make.benchmark(f"mount/{name}/{files}/real_time", ns * files / 1000 / (1 + files / 5000), inodes_per_s=1e6)
+        for name in ("create_unlink", "create_unlink_in_tree", "rename_within"):
+            make.benchmark(f"{name}/{files}", 1500.0, p50_ns=1400.0 + files / 1e4)
     make.broken("failed", "no space left on the medium: 512 MiB are full at 2 MiB blocks")
     make.broken("failed", "child died of signal 9 (Killed)", workload="rename")
     make.broken("skipped", "needs hugetlbfs: no 2 MiB pages are reserved; remedy: echo 64 > /proc/sys/vm/nr_hugepages", kind="traced")
