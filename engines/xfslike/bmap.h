@@ -9,9 +9,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
+#include <vector>
 
 #include "engines/api/types.h"
 #include "engines/base/result.h"
+#include "engines/xfslike/buffer_mapping.h"
 #include "engines/xfslike/extent_map.h"
 
 namespace daxlab::xfslike {
@@ -19,7 +22,7 @@ namespace daxlab::xfslike {
 class Inode;
 class Transaction;
 
-/// Reads the extents of a tree that has not been read yet. ilock exclusive.
+/// Reads the extents of a tree that has not been read yet (Inode::extents_loaded). ilock exclusive.
 Result<void> load_extents(Inode& inode);
 
 /// What lies at `offset`: an extent cut to begin there, or a hole (block 0) up to the next extent; at most `count` long.
@@ -41,12 +44,18 @@ Result<Extent> allocate_blocks(Transaction& transaction, Inode& inode, uint64_t 
 Result<void> convert_unwritten(Transaction& transaction, Inode& inode, uint64_t offset, uint64_t count);
 /// ... and the reverse, for a zeroed range that keeps its blocks. Holes in it stay.
 Result<void> convert_to_unwritten(Transaction& transaction, Inode& inode, uint64_t offset, uint64_t count);
-/// Unmaps [offset, offset + count) from its end on, at most kUnmapExtents extents in this transaction. True: nothing is left.
-/// (XFS: xfs_bunmapi(), xfs_itruncate_extents().)
+/// Unmaps [offset, offset + count) from its end on, at most kUnmapExtents extents and kUnmapBlocks blocks of it in this transaction. True:
+/// nothing is left. (XFS: xfs_bunmapi(), xfs_itruncate_extents().)
 Result<bool> unmap_blocks(Transaction& transaction, Inode& inode, uint64_t offset, uint64_t count);
 inline constexpr uint32_t kUnmapExtents = 16;
+inline constexpr uint64_t kUnmapBlocks = 65536;
 /// unmap_blocks() in as many transactions of their own as it takes. No ilock is held; the caller's rwsem keeps others out.
 Result<void> unmap_all(Inode& inode, uint64_t offset, uint64_t count);
+
+// For objects that are mapped as they are given and taken: InodeBlockSpace.
+Result<void> map_runs(Transaction& transaction, Inode& inode, uint64_t offset, std::span<const BlockRun> runs);
+/// The runs of [offset, offset + count), all of it mapped: kNotFound for a hole, kCorrupt for a part of one or unwritten blocks.
+Result<std::vector<BlockRun>> find_runs(const Inode& inode, uint64_t offset, uint64_t count);
 
 /// Blocks of the extents' tree, parents first, for a check of what is used.
 Result<void> each_tree_block(Inode& inode, const std::function<bool(uint64_t block)>& visit);

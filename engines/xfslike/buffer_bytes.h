@@ -6,7 +6,8 @@
 //
 // A *fresh* object has never been written back: what the medium holds at its place means nothing and reads as zeroes.
 //
-// Threads: as MetadataBytes; write_back() counts as writing. The buffer's lock sees to that.
+// Invariant: a piece of the medium is a multiple of a block, so that no chunk and no line lies in two.
+// Threads: as MetadataBytes; writing back counts as writing. The buffer's lock sees to that.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +20,7 @@
 #include "engines/pmem/region.h"
 #include "engines/xfslike/buffer_mapping.h"
 #include "engines/xfslike/chunk_map.h"
+#include "engines/xfslike/lsn.h"
 
 namespace daxlab::xfslike {
 
@@ -32,15 +34,48 @@ class BufferBytes {
   virtual ~BufferBytes() = default;
   virtual const std::byte* read(uint32_t offset, uint32_t size, std::byte* scratch) const = 0;
   virtual void write(uint32_t offset, const void* from, uint32_t size) = 0;
-  /// Stores the chunks of `changed` (all of a fresh object) to their place and flushes them, the object's first line left out. The
-  /// caller fences, then calls write_first_line().
-  virtual void write_back(const ChunkMap& changed) = 0;
-  /// The first line: all but its first 16 bytes (magic, crc, LSN), flushed with the rest by write_back(). Those are stored here, the
-  /// LSN last and by itself, flushed; the caller fences.
-  virtual void write_stamp() = 0;
-  /// The object is on the medium as it is here: an overlay lets go of its chunks.
-  virtual void written_back() = 0;
+  /// Stores and flushes the chunks of `changed`, or all of a fresh object, the stamp's 16 bytes left out. The caller fences.
+  virtual void store_chunks(const ChunkMap& changed) = 0;
+  /// The object is on the medium: an overlay lets go of its chunks, and nothing is fresh any more.
+  virtual void stored() = 0;
   virtual uint64_t dram_bytes() const = 0;
+
+  /// What an object's header has to say when it is written back with `lsn`.
+  uint32_t crc(Lsn lsn) const;
+  /// Stores magic and crc, then the LSN, and flushes. What came before is durable, as recovery believes the LSN. The caller fences.
+  void store_stamp(uint32_t magic, uint32_t crc, Lsn lsn);
+  uint32_t size_bytes() const { return size_bytes_; }
+
+ protected:
+  explicit BufferBytes(std::vector<Segment> segments);
+  /// The medium at `offset`, of which `size` bytes are contiguous: shortened where they are not.
+  std::byte* at(uint32_t offset, uint32_t& size) const;
+  /// Calls use(address, offset, size) piece by piece.
+  template <typename Use>
+  void each_piece(uint32_t offset, uint32_t size, Use use) const {
+    while (size != 0) {
+      uint32_t part = size;
+      std::byte* const address = at(offset, part);
+      use(address, offset, part);
+      offset += part;
+      size -= part;
+    }
+  }
+
+ private:
+  std::vector<Segment> segments_;
+  uint32_t size_bytes_ = 0;
 };
+
+/// The pieces in which a region has the blocks.
+std::vector<Segment> pieces_of(const pmem::Region& region, std::span<const BlockRun> runs);
+
+/// An object's bytes by `mode`; `mapping` makes it addressable where that is not `buffer`. Reads the medium unless it is fresh.
+Result<std::unique_ptr<BufferBytes>> make_buffer_bytes(MetaMode mode, const pmem::Region& region, BufferMapping* mapping,
+                                                       std::span<const BlockRun> runs, bool fresh);
+// Of make_buffer_bytes().
+std::unique_ptr<BufferBytes> make_buffer_copy(std::vector<Segment> segments, bool fresh);
+Result<std::unique_ptr<BufferBytes>> make_buffer_overlay(BufferMapping& mapping, std::span<const BlockRun> runs, bool fresh);
+Result<std::unique_ptr<BufferBytes>> make_buffer_in_place(BufferMapping& mapping, std::span<const BlockRun> runs, bool fresh);
 
 }  // namespace daxlab::xfslike

@@ -37,13 +37,17 @@ class BufferCache {
 
   /// The object, referenced, not locked. kCorrupt where the medium holds something else.
   Result<Buffer*> get(const BufferName& name);
+  /// The object, locked shared for as long as the reference is held.
+  Result<MetadataRef> read_shared(const BufferName& name);
   /// A new object of zeroes behind its header, referenced. Its blocks are the caller's.
   Result<Buffer*> create(const BufferName& name);
+  /// One more reference, by someone who knows that it stays: a transaction that changed it, the AIL.
+  void hold(Buffer* buffer);
   void put(Buffer* buffer);
 
   /// The object is freed by a transaction: nobody finds it any more; its item lives on until the freeing is durable.
   void forget(Buffer* buffer);
-  /// Its item is out of CIL and AIL.
+  /// Its item is out of CIL and AIL: one that was forgotten goes with its last reference.
   void settled(Buffer* buffer);
 
   BufferCacheStats stats() const;
@@ -51,7 +55,8 @@ class BufferCache {
  private:
   struct Shard;
   Shard& shard_of(uint64_t block);
-  Result<Buffer*> insert(Shard& shard, std::unique_ptr<Buffer> made);
+  Result<std::unique_ptr<Buffer>> make(const BufferName& name, bool fresh);
+  Buffer* find(Shard& shard, uint64_t block);
   void evict(Shard& shard);
 
   Volume& volume_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -37,6 +38,14 @@ class ChunkMap {
     for (const uint64_t word : words_) sum += static_cast<uint32_t>(std::popcount(word));
     return sum;
   }
+
+  /// From words as words() has them, at any alignment. Chunks beyond the object are dropped.
+  void assign(const std::byte* words) {
+    __builtin_memcpy(words_.data(), words, words_.size() * sizeof(uint64_t));
+    if (chunk_count_ % 64 != 0) words_.back() &= (uint64_t{1} << (chunk_count_ % 64)) - 1;
+  }
+  const uint64_t* words() const { return words_.data(); }
+  uint32_t word_count() const { return static_cast<uint32_t>(words_.size()); }
 
   /// visit(first chunk, count) for every run of chunks that are set.
   template <typename Visit>

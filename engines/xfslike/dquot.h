@@ -14,7 +14,7 @@
 #include "engines/base/mutex.h"
 #include "engines/base/result.h"
 #include "engines/xfslike/format.h"
-#include "engines/xfslike/log_item.h"
+#include "engines/xfslike/stored_item.h"
 
 namespace daxlab::xfslike {
 
@@ -29,25 +29,25 @@ struct Usage {
   uint64_t inodes = 0;
 };
 
-class Dquot final : public LogItem {
+class Dquot final : public StoredItem {
  public:
   Dquot(Volume& volume, QuotaKind kind, uint32_t id, uint64_t block)
-      : LogItem(ItemType::kDquot), volume_(volume), kind_(kind), id_(id), block_(block) {}
+      : StoredItem(ItemType::kDquot), volume_(volume), kind_(kind), id_(id), block_(block) {}
 
   QuotaKind kind() const { return kind_; }
   uint32_t id() const { return id_; }
   Mutex& mutex() { return mutex_; }
   DquotDisk core{};  ///< Guarded by mutex().
-  void set_dirty() { dirty_.store(true, std::memory_order_release); }
 
   Size log_size() const override;
   void format(RegionWriter& out) const override;
+  void committing(uint64_t sequence) override;
   void pin() override { pins_.fetch_add(1, std::memory_order_acq_rel); }
   void unpin() override { pins_.fetch_sub(1, std::memory_order_acq_rel); }
   Push push() override;
+  void write_back(Lsn lsn) override;
 
  private:
-  void write_back(Lsn lsn);
 
   Volume& volume_;
   const QuotaKind kind_;
@@ -55,7 +55,6 @@ class Dquot final : public LogItem {
   const uint64_t block_;
   Mutex mutex_;
   std::atomic<uint32_t> pins_{0};
-  std::atomic<bool> dirty_{false};
 };
 
 class DquotTable {
@@ -70,6 +69,9 @@ class DquotTable {
 
  private:
   Result<Inode*> file(QuotaKind kind);
+  /// Where the block of a dquot lies; 0: nowhere.
+  Result<uint64_t> block_of(QuotaKind kind, uint32_t id);
+  Result<void> add_block(QuotaKind kind, uint32_t id);
 
   Volume& volume_;
   mutable Mutex mutex_;

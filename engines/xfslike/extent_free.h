@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "engines/xfslike/buffer_mapping.h"
@@ -22,6 +24,12 @@ class ExtentFreeIntentItem final : public LogItem {
  public:
   ExtentFreeIntentItem(Volume& volume, uint64_t id, std::vector<BlockRun> extents)
       : LogItem(ItemType::kExtentFreeIntent), volume_(volume), id_(id), extents_(std::move(extents)) {}
+  /// One that recovery found: the AIL has it already.
+  static std::unique_ptr<ExtentFreeIntentItem> recovered(Volume& volume, uint64_t id, std::vector<BlockRun> extents) {
+    auto intent = std::make_unique<ExtentFreeIntentItem>(volume, id, std::move(extents));
+    intent->settled_ = true;
+    return intent;
+  }
   uint64_t id() const { return id_; }
   const std::vector<BlockRun>& extents() const { return extents_; }
 
@@ -39,7 +47,8 @@ class ExtentFreeIntentItem final : public LogItem {
   Volume& volume_;
   const uint64_t id_;
   const std::vector<BlockRun> extents_;
-  bool durable_ = false;
+  bool settled_ = false;  // the log is through with it: it is in the AIL, or dropped
+  bool done_ = false;     // the log is through with its done record, which came first
 };
 
 class ExtentFreeDoneItem final : public LogItem {
@@ -52,10 +61,13 @@ class ExtentFreeDoneItem final : public LogItem {
   void unpin() override {}
   /// The extents are free from now on; destroys the intent and itself.
   Lsn committed(Lsn start) override;
-  void aborted() override;
+  /// They stay allocated, to a mount that ends; destroys itself.
+  void aborted() override { finish(); }
   Push push() override { return Push::kPinned; }
 
  private:
+  void finish();
+
   ExtentFreeIntentItem& intent_;
 };
 

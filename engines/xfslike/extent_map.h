@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -38,12 +39,15 @@ class ExtentMap {
   const Extent* at_or_after(uint64_t offset) const;
   /// The last extent that ends at or before `offset`.
   const Extent* before(uint64_t offset) const;
+  /// The last extent that begins before `offset`.
+  const Extent* before_end(uint64_t offset) const;
   uint64_t end() const { return extents_.empty() ? 0 : extents_.back().end(); }
 
-  /// What a change did to the records, for a B+tree that follows: those that are gone, by offset, and those that are new or changed.
+  /// What changes did to the records, for a B+tree that follows: by offset, the record that is there now or none.
   struct Change {
-    std::vector<uint64_t> erased;
-    std::vector<Extent> stored;
+    std::map<uint64_t, std::optional<Extent>> records;
+    void erase(uint64_t offset) { records[offset] = std::nullopt; }
+    void store(const Extent& extent) { records[extent.offset] = extent; }
   };
   /// Adds what overlaps nothing.
   void insert(const Extent& extent, Change* change = nullptr);

@@ -183,6 +183,14 @@ inline constexpr uint32_t kExtentsInline = kForkBytes / sizeof(ExtentDisk);
 inline constexpr uint32_t kExtentCountMax = (1u << 21) - 1;
 inline constexpr uint64_t kFileBlocksMax = uint64_t{1} << 48;  ///< Offsets of a file, in blocks, are below.
 
+/// The literal area of an inode whose extents are in a tree (btree.h).
+struct TreeRootDisk {
+  uint64_t block;
+  uint32_t height;
+  uint32_t reserved;
+};
+DAXLAB_ON_MEDIA(TreeRootDisk, 16, 8);
+
 /// Usage of one user or group. Several share a block and, as inodes, are written back one by one.
 struct DquotDisk {
   uint32_t magic;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "engines/base/mutex.h"
 #include "engines/base/result.h"
 #include "engines/xfslike/buffer.h"
 #include "engines/xfslike/format.h"
@@ -23,13 +24,14 @@ struct Group {
   uint64_t first_block = 0;
   uint32_t block_count = 0;
 
+  Mutex growth;  ///< Held over the transaction that adds inodes: one at a time, so that records are added in order.
   FreeSpace space;
   InodeChunks chunks;
 
   Buffer* space_block = nullptr;
   Buffer* inodes_block = nullptr;
   std::vector<Buffer*> bitmap;
-  std::vector<Buffer*> index;  ///< Grows under inodes_block's lock.
+  std::vector<Buffer*> index;  ///< Grows under `growth`; has room for all it may ever hold.
 
   uint64_t absolute(uint32_t block) const { return first_block + block; }
   uint32_t relative(uint64_t block) const { return static_cast<uint32_t>(block - first_block); }

@@ -13,6 +13,7 @@
 
 #include "engines/api/types.h"
 #include "engines/base/mutex.h"
+#include "engines/xfslike/btree.h"
 #include "engines/xfslike/extent_map.h"
 #include "engines/xfslike/format.h"
 #include "engines/xfslike/inode_item.h"
@@ -44,8 +45,8 @@ class Inode {
   // Under ilock. After changing any of these, Transaction::log() says what.
   InodeCoreDisk core{};
   ExtentMap extents;        ///< kExtents and kTree.
-  uint64_t tree_root = 0;   ///< kTree: the root node's block ...
-  uint32_t tree_height = 0; ///< ... and the levels of nodes.
+  std::atomic<bool> extents_loaded{true};  ///< False: of a tree that has not been read (bmap.h, load_extents()).
+  BtreeRoot tree;           ///< kTree: its address is the root node's block.
 
   NodeKind kind() const { return static_cast<NodeKind>(core.kind); }
   bool is_free() const { return core.kind == 0; }
@@ -53,8 +54,8 @@ class Inode {
   /// kLocal: the bytes in the literal area, at most kForkBytes.
   std::span<const std::byte> local() const { return {local_.data(), core.fork_bytes}; }
   void set_local(std::span<const std::byte> bytes);
-  /// From kLocal or kNone to an empty extent map.
-  void make_extents();
+  /// From kLocal to an empty extent map.
+  void make_extents() { start_fork(ForkFormat::kExtents); }
   Attributes attributes() const;
 
   /// Sequence of the last commit that changed the inode: what an fsync forces the log up to. fdatasync may leave out what is not needed
@@ -66,11 +67,14 @@ class Inode {
 
   InodeItem& item() { return item_; }
 
+  /// A free one becomes another: an empty fork of `format`.
+  void start_fork(ForkFormat format);
   /// Fills core and fork from the medium's bytes, which have been verified. The extents of a tree are read when first needed.
   Result<void> load(const InodeDisk& disk);
-  /// The literal area as it is logged and written back.
-  uint32_t format_fork(std::byte* to) const;
-  bool extents_loaded = true;
+  /// After a change of extents or of the tree: what the core says of the fork.
+  void count_fork();
+  /// The literal area as it is logged and written back: core.fork_bytes.
+  void format_fork(std::byte* to) const;
 
  private:
   friend class InodeTable;
@@ -80,6 +84,7 @@ class Inode {
   InodeItem item_;
   // The table's, under its lock.
   uint64_t references_ = 0;
+  uint32_t holds_ = 0;
   bool inactive_ = false;  // an orphan without references: nobody gets it any more
   Inode* lru_next_ = nullptr;
   Inode* lru_previous_ = nullptr;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "engines/xfslike/buffer.h"
 #include "engines/xfslike/format.h"
 #include "engines/xfslike/metadata_bytes.h"
 
@@ -31,6 +32,8 @@ class InodeBlockSpace final : public BlockSpace {
   Result<uint64_t> unused(uint64_t address) override;
 
  private:
+  Result<BufferName> name_of(uint64_t address) const;
+
   Inode& inode_;
   Transaction* const transaction_;
   const Magic magic_;

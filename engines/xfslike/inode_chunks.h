@@ -16,8 +16,8 @@ namespace daxlab::xfslike {
 
 class InodeChunks {
  public:
-  /// A chunk of the index, as it was read or has just been added; `record` is its number in the index.
-  void add(uint32_t record, const ChunkDisk& chunk);
+  /// A chunk of the index as it was read, or as it was just added: a new record, or more blocks of one. `record` is its number.
+  void add(uint32_t record, const ChunkDisk& added);
   /// A free inode, as a number of the group (block * kInodesPerBlock + slot), the lowest of the chunk that was used last or else of
   /// all; it is taken.
   std::optional<uint32_t> take();

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "engines/xfslike/log_item.h"
+#include "engines/xfslike/stored_item.h"
 
 namespace daxlab::xfslike {
 
@@ -19,28 +19,34 @@ enum InodeField : uint32_t {
   kInodeData = 4,  ///< What an fdatasync needs, too: size or extents. Not logged, but remembered.
 };
 
-class InodeItem final : public LogItem {
+class InodeItem final : public StoredItem {
  public:
-  explicit InodeItem(Inode& inode) : LogItem(ItemType::kInode), inode_(inode) {}
+  explicit InodeItem(Inode& inode) : StoredItem(ItemType::kInode), inode_(inode) {}
 
-  void add(uint32_t fields) { fields_ |= fields; }
-  uint32_t fields() const { return fields_; }
+  /// The running transaction changed this.
+  void add(uint32_t fields) {
+    fields_ |= fields;
+    logged_ = true;
+  }
+  bool logged() const { return logged_; }
   /// In CIL or AIL: the inode stays in DRAM.
   bool dirty() const { return dirty_.load(std::memory_order_acquire); }
   void set_dirty() { dirty_.store(true, std::memory_order_release); }
+  bool pinned() const { return pins_.load(std::memory_order_acquire) != 0; }
 
   Size log_size() const override;
   void format(RegionWriter& out) const override;
+  void committing(uint64_t sequence) override;
   void pin() override { pins_.fetch_add(1, std::memory_order_acq_rel); }
   void unpin() override { pins_.fetch_sub(1, std::memory_order_acq_rel); }
-  void aborted() override;
   Push push() override;
+  void write_back(Lsn lsn) override;
 
  private:
-  void write_back(Lsn lsn);
-
+  friend class InodeFlush;
   Inode& inode_;
   uint32_t fields_ = 0;  // since it was last written back
+  bool logged_ = false;
   std::atomic<uint32_t> pins_{0};
   std::atomic<bool> dirty_{false};
 };

@@ -36,20 +36,27 @@ class InodeTable {
   /// The same by number, for references that are counted elsewhere (look-ups that a kernel forgets); null where it was not the last of an
   /// orphan.
   Inode* forget(uint64_t ino, uint64_t references);
-  /// The orphan that put() or forget() spoke of has been freed, or could not be.
+  /// The orphan that put() or forget() spoke of has been freed, and its number may be taken again; or it could not be. Unlocked.
   void gone(Inode* inode);
 
-  /// A new inode in DRAM for a number that was just allocated, referenced; its core is what the medium has.
+  /// The inode of a number that was just allocated, referenced: free until the caller fills it in.
   Result<Inode*> adopt(uint64_t ino);
+  /// Keeps the object for a while, by the AIL, which knows that it is there: no reference.
+  void hold(Inode& inode);
+  void unhold(Inode& inode);
+  /// The inode if it is in DRAM, held.
+  Inode* hold_cached(uint64_t ino);
 
   uint64_t referenced() const;  ///< Inodes with references.
   uint64_t dram_bytes() const;
-  /// Every inode in DRAM, with no lock of the table held; each is referenced meanwhile.
+  /// Every inode in DRAM, with no lock of the table held; each is held meanwhile.
   void each(const std::function<void(Inode&)>& visit);
 
  private:
   struct Shard;
   Shard& shard_of(uint64_t ino) const;
+  Result<std::unique_ptr<Inode>> read(uint64_t ino);
+  Result<Inode*> insert(Shard& shard, std::unique_ptr<Inode> inode, bool adopt);
   void reclaim(Shard& shard);
 
   Volume& volume_;

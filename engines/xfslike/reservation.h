@@ -21,20 +21,24 @@ struct Reservation {
 
 /// Operations by what they touch. `objects` are directory blocks that may be added (DirectoryIndex::insert_blocks()).
 namespace reservation {
-/// Inodes alone: times, mode, size.
+/// Inodes alone: times, mode, size, owner.
 Reservation attributes(const Volume& volume, uint32_t inodes = 1);
-/// A new inode and a name for it; `remote_blocks` for a symlink's target.
-Reservation create(const Volume& volume, uint32_t objects, uint32_t remote_blocks = 0);
-/// A name comes, goes, or both, for up to `inodes` inodes: link, unlink, rename.
+/// A new inode and a name for it; `target_blocks` for a symlink's target (symlink_blocks()).
+Reservation create(const Volume& volume, uint32_t objects, uint32_t target_blocks = 0);
+/// Names come and go in up to two directories, of which one may grow by `objects`, for up to `inodes` inodes: link, unlink, rename.
+/// With no objects it may use the last blocks.
 Reservation names(const Volume& volume, uint32_t objects, uint32_t inodes);
-/// `blocks` more blocks of a file, in at most `extents` extents.
+/// `blocks` more blocks of a file, at most kAllocateBlocks, in at most `extents` extents; also what converts unwritten extents.
 Reservation write(const Volume& volume, uint64_t blocks, uint32_t extents = 1);
-/// Unmapping at most kUnmapExtents extents, and freeing them.
+inline constexpr uint64_t kAllocateBlocks = 16384;
+/// unmap_blocks() once.
 Reservation unmap(const Volume& volume);
 /// Freeing an inode whose fork is empty.
 Reservation free_inode(const Volume& volume);
-/// Freeing the extents of one intent, at recovery.
-Reservation finish_intent(const Volume& volume);
+/// A chunk of inodes; `sparse`: a part of one.
+Reservation inode_chunk(const Volume& volume, bool sparse);
+/// Freeing `extents` extents of `blocks` in all: an intent that recovery found.
+Reservation finish_intent(const Volume& volume, uint32_t extents, uint64_t blocks);
 }  // namespace reservation
 
 }  // namespace daxlab::xfslike

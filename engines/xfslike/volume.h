@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engines/api/types.h"
@@ -44,7 +45,6 @@ struct Volume {
         cache(*this, options_in.cache_bytes),
         inodes(*this),
         dquots(*this) {}
-  ~Volume();
   Volume(const Volume&) = delete;
   Volume& operator=(const Volume&) = delete;
 
@@ -53,6 +53,12 @@ struct Volume {
   Group& group(uint64_t block) { return *groups[group_of(block)]; }
   /// Whether a block number read from the medium may be followed: inside, behind its group's own metadata, not in the log.
   bool plausible(uint64_t block, uint64_t count = 1) const;
+  bool is_quota_inode(uint64_t ino) const { return ino == superblock.user_quota_ino || ino == superblock.group_quota_ino; }
+  /// Damage was found where a change could not be undone: everything fails with kIo from now on.
+  void shut_down();
+  bool is_shut_down() const { return shut_down_.load(std::memory_order_acquire); }
+  /// Without a log: stores the items of a commit in their places.
+  void store_unlogged(std::span<LogItem* const> items);
   uint32_t dirblock_blocks() const { return superblock.dirblock_bytes / static_cast<uint32_t>(kBlockBytes); }
 
   pmem::Region& region;
@@ -70,6 +76,9 @@ struct Volume {
   BufferCache cache;
   InodeTable inodes;
   DquotTable dquots;
+
+ private:
+  std::atomic<bool> shut_down_{false};
 };
 
 /// Reads every group and starts the budget. kCorrupt.
