@@ -56,7 +56,7 @@ Result<void> load_extents(Inode& inode) {
 }
 
 Mapped map_blocks(const Inode& inode, uint64_t offset, uint64_t count) {
-  DAXLAB_DCHECK(inode.extents_loaded.load(std::memory_order_acquire));
+  DAXLAB_CHECK(inode.extents_loaded.load(std::memory_order_acquire));
   const Extent* const extent = inode.extents.at_or_after(offset);
   if (extent == nullptr || extent->offset >= offset + count) return {offset, 0, count, false};
   if (extent->offset > offset) return {offset, 0, extent->offset - offset, false};

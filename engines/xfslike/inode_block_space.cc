@@ -44,6 +44,7 @@ Result<void> InodeBlockSpace::remove(uint64_t address) {
 }
 
 Result<uint64_t> InodeBlockSpace::next(uint64_t address) {
+  DAXLAB_CHECK(inode_.extents_loaded.load(std::memory_order_acquire));
   const Extent* const extent = inode_.extents.at_or_after(address * object_blocks_);
   if (extent == nullptr) return Errc::kNotFound;
   return std::max(address, extent->offset / object_blocks_);

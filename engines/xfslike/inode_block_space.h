@@ -4,7 +4,7 @@
 // objects are locked exclusive and stay so until the commit if they were asked for with kWrite; without one they are locked shared
 // for as long as the reference is held.
 //
-// Threads: one thread's; the inode's ilock, exclusive with a transaction, else shared.
+// Threads: one thread's; the inode's ilock, exclusive with a transaction, else shared. Its extents are loaded (bmap.h).
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 
 #include "engines/base/check.h"
 #include "engines/xfslike/inode.h"
+#include "engines/xfslike/lock_order.h"
 #include "engines/xfslike/log.h"
 #include "engines/xfslike/record_format.h"
 #include "engines/xfslike/volume.h"
@@ -34,6 +35,7 @@ uint32_t logged_bytes(const LogItem& item) {
 }
 
 Result<std::unique_ptr<Transaction>> Transaction::begin(Volume& volume, const Reservation& reservation) {
+  lock_order_wait(LockRank::kReservation);
   std::unique_ptr<Transaction> transaction(new Transaction(volume, reservation));
   const uint64_t blocks = reservation.blocks + uint64_t{reservation.objects} * volume.dirblock_blocks();
   DAXLAB_TRY(reserve_blocks(volume, blocks, reservation.privileged));
@@ -122,6 +124,14 @@ void Transaction::charge(const Inode& inode, int64_t blocks, int64_t inodes) {
   if (volume_.superblock.quota == 0 || volume_.is_quota_inode(inode.ino())) return;
   for (const auto& key : {std::pair{QuotaKind::kUser, inode.core.uid}, std::pair{QuotaKind::kGroup, inode.core.gid}}) {
     Charge& charge = charges_[key];
+    if (charge.dquot == nullptr) {
+      const auto found = volume_.dquots.find(key.first, key.second);
+      if (found.ok()) charge.dquot = *found;
+      if (charge.dquot == nullptr) {  // damaged, or an owner without one: what is counted from here on would be wrong
+        charges_.erase(key);
+        return volume_.shut_down();
+      }
+    }
     charge.blocks += blocks;
     charge.inodes += inodes;
   }

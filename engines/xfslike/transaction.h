@@ -111,6 +111,7 @@ class Transaction {
     bool handed_over = false;  // to the log, which has it unlocked
   };
   struct Charge {
+    Dquot* dquot = nullptr;
     int64_t blocks = 0;
     int64_t inodes = 0;
   };

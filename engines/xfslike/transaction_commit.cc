@@ -25,9 +25,7 @@ void Transaction::lock_groups() DAXLAB_NO_THREAD_SAFETY_ANALYSIS {
 
 void Transaction::apply_charges() DAXLAB_NO_THREAD_SAFETY_ANALYSIS {
   for (const auto& [key, charge] : charges_) {
-    const auto found = volume_.dquots.find(key.first, key.second);
-    DAXLAB_CHECK(found.ok() && *found != nullptr);
-    Dquot& dquot = **found;
+    Dquot& dquot = *charge.dquot;
     dquot.mutex().lock();
     dquot.core.block_count += static_cast<uint64_t>(charge.blocks);
     dquot.core.inode_count += static_cast<uint64_t>(charge.inodes);
