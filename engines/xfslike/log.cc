@@ -29,7 +29,7 @@ Result<void> Log::create(LogPlacement& placement, const LogConfig& config) {
   const Lsn first = make_lsn(1, 0);
   if (config.format == LogFormat::kV3) AnchorWriter(placement, geometry, {}).write(first, 0);
   DAXLAB_TRY(core.start({first, 0, 1, 0}, first, first, 1));
-  return core.write_unmount_record();
+  return core.write_lone_record(kOpUnmount);
 }
 
 Result<std::unique_ptr<Log>> Log::mount(LogPlacement& placement, const LogConfig& config, ReplaySink& sink) {
@@ -45,6 +45,8 @@ Result<std::unique_ptr<Log>> Log::mount(LogPlacement& placement, const LogConfig
   }
   DAXLAB_TRY(core->start(found.start, found.tail, found.last_record, found.next_sequence));
   for (const auto& [item, lsn] : recovery.intents()) core->ail.insert({&item, 1}, lsn);
+  // The next recovery must know how many records may be in flight, and of what size, before they are.
+  if (!found.same_window) DAXLAB_TRY(core->write_lone_record(0));
   return std::unique_ptr<Log>(new Log(std::move(core)));
 }
 
@@ -96,7 +98,7 @@ Result<void> Log::quiesce() {
 
 Result<void> Log::unmount() {
   DAXLAB_TRY(quiesce());
-  return core_->write_unmount_record();
+  return core_->write_lone_record(kOpUnmount);
 }
 
 void Log::shutdown() { core_->shutdown(); }

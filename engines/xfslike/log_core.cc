@@ -152,17 +152,17 @@ bool Log::Core::make_space() {
   return state() != before;
 }
 
-Result<void> Log::Core::write_unmount_record() {
+Result<void> Log::Core::write_lone_record(uint8_t op_flags) {
   struct {
     OpHeaderDisk op;
     uint32_t what[2];
-  } unmount = {{.checkpoint = 0, .size_bytes = 8, .client = kOpClient, .flags = kOpUnmount, .zero = 0}, {0x6e55, 0}};
-  static_assert(sizeof unmount == kOpHeaderBytes + 8);
-  DAXLAB_ASSIGN(Ticket ticket, grants.reserve(static_cast<uint32_t>(log_unit_bytes(sizeof unmount, geometry)), 1));
+  } lone = {{.checkpoint = 0, .size_bytes = 8, .client = kOpClient, .flags = op_flags, .zero = 0}, {0x6e55, 0}};  // "Un"
+  static_assert(sizeof lone == kOpHeaderBytes + 8);
+  DAXLAB_ASSIGN(Ticket ticket, grants.reserve(static_cast<uint32_t>(log_unit_bytes(sizeof lone, geometry)), 1));
   LogWriter writer(*ring, stats, 0, ticket);
   Lsn lsn = kNoLsn;
-  DAXLAB_TRY(writer.begin(sizeof unmount, [&lsn](Iclog& iclog) { lsn = iclog.lsn; }));
-  DAXLAB_TRY(writer.add({reinterpret_cast<std::byte*>(&unmount), sizeof unmount}));
+  DAXLAB_TRY(writer.begin(sizeof lone, [&lsn](Iclog& iclog) { lsn = iclog.lsn; }));
+  DAXLAB_TRY(writer.add({reinterpret_cast<std::byte*>(&lone), sizeof lone}));
   writer.end();
   return ring->force(lsn);
 }

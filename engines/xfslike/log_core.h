@@ -34,7 +34,8 @@ struct Log::Core {
   /// More of the log is in use than a quarter's free space allows.
   bool tail_is_late() const;
   Lsn tail_target() const;
-  Result<void> write_unmount_record();
+  /// A record of one operation that belongs to no checkpoint; durable when it returns.
+  Result<void> write_lone_record(uint8_t op_flags);
   void shutdown();
 
   LogPlacement& placement;

@@ -27,7 +27,9 @@ class LogShapes : public testing::TestWithParam<Shape> {
     config.iclog_size_bytes = GetParam().iclog_bytes;
     return config;
   }
-  static uint64_t log_bytes() { return std::max<uint64_t>({256 * kKiB, uint64_t{GetParam().iclog_bytes} * 8, uint64_t{GetParam().lsunit_bytes} * 32}); }
+  static uint64_t log_bytes() {
+    return std::max<uint64_t>({256 * kKiB, uint64_t{GetParam().iclog_bytes} * 8, uint64_t{GetParam().lsunit_bytes} * 32});
+  }
 };
 INSTANTIATE_TEST_SUITE_P(All, LogShapes,
                          testing::Values(Shape{LogFormat::kV2, 512, 16 * kKiB}, Shape{LogFormat::kV2, 4096, 16 * kKiB},
@@ -280,7 +282,7 @@ TEST(Log, WhatDoesNotFitTogetherIsRefused) {
   EXPECT_TRUE(refused([](LogConfig& config) { config.iclog_size_bytes = 512 * kKiB; }));
   EXPECT_TRUE(refused([](LogConfig& config) { config.lsunit_bytes = 1000; }));
   EXPECT_TRUE(refused([](LogConfig& config) { config.lsunit_bytes = 32 * kKiB; }));
-  EXPECT_TRUE(refused([](LogConfig& config) { config.iclog_size_bytes = 64 * kKiB; })) << "iclogs larger than the log";
+  EXPECT_TRUE(refused([](LogConfig& config) { config.iclog_size_bytes = 64 * kKiB; })) << "iclogs as large as the log";
   EXPECT_FALSE(refused([](LogConfig& config) { config.iclogs = 8; }));
 }
 

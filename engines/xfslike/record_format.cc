@@ -37,8 +37,9 @@ Result<LogGeometry> log_geometry(const LogConfig& config, uint32_t placement_blo
   const uint32_t taken = v2 ? 0 : kAnchorBlocks;
   if (placement_blocks > taken)
     geometry.ring_blocks = static_cast<uint32_t>(align_down(placement_blocks - taken, config.lsunit_bytes / kBasicBlockBytes));
-  if (uint64_t{geometry.window_blocks()} * 4 > uint64_t{geometry.ring_blocks} * 3)
-    return wrong("too small for its iclogs, which may take three quarters of it");
+  // What is in flight and what the search for a torn head looks at must not overlap (recovery_head.h).
+  if (uint64_t{geometry.window_blocks()} * 4 > uint64_t{geometry.ring_blocks} * (v2 ? 2 : 3))
+    return wrong("too small for its iclogs, which may take half of it (v3: three quarters)");
   return geometry;
 }
 
@@ -56,6 +57,7 @@ void compose_v2(std::byte* headers, const RecordDraft& draft, const LogGeometry&
   header->iclog_bytes = geometry.iclog_bytes;
   header->uuid = geometry.uuid;
   header->sequence = draft.sequence;
+  header->iclogs = geometry.iclogs;
   for (uint32_t i = 1; i < geometry.header_bytes / kRecordHeaderBytes; ++i) {
     auto* const extension = reinterpret_cast<RecordExtensionDisk*>(headers + i * kRecordHeaderBytes);
     extension->cycle = stamp_of(draft.lsn, i, geometry);

@@ -73,7 +73,8 @@ struct RecordHeaderDisk {
   uint64_t uuid;
   uint64_t sequence;
   uint32_t displaced[kWordsPerHeader];
-  uint32_t zero[48];
+  uint32_t iclogs;  ///< As many records may be in flight with this one.
+  uint32_t zero[47];
 };
 DAXLAB_ON_MEDIA(RecordHeaderDisk, 512, 8);
 

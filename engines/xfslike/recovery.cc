@@ -17,6 +17,8 @@ Result<void> Recovery::run() {
   found_.start = {ends.head, lsn_block(ends.last.lsn), ends.last.sequence + 1, ends.epoch + 1};
   found_.last_record = found_.tail = ends.last.lsn;
   found_.anchor = ends.anchor;
+  found_.same_window = geometry_.format == LogFormat::kV3 ||
+                       (ends.last.iclogs == geometry_.iclogs && ends.last.iclog_bytes == geometry_.iclog_bytes);
   if (ends.clean) return {};
   DAXLAB_TRY(pass(ends, Pass::kNote));
   DAXLAB_TRY(pass(ends, Pass::kReplay));

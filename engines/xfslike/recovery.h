@@ -21,6 +21,7 @@ struct RecoveredLog {
   RingStart start;
   Lsn last_record = kNoLsn;  ///< Its LSN.
   Lsn tail = kNoLsn;         ///< Of what the log still holds: the last record, or the first intent.
+  bool same_window = true;   ///< The last record was written with as many iclogs of the same size.
   uint64_t next_sequence = 1;
   Anchor anchor;
 };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -75,12 +76,19 @@ class HeadV2 {
     return log_damaged("no record at all", 0);
   }
 
+  /// The record that ends where this one begins. A torn header may not say where that one is.
   std::optional<RecordInfo> before(const RecordInfo& info) {
-    auto found = reader_.header_at(info.previous_block);
-    if (found && reader_.end_of(*found) != info.lsn) found.reset();
-    return found;
+    const auto ends_there = [&](const std::optional<RecordInfo>& found) { return found && reader_.end_of(*found) == info.lsn; };
+    if (const auto found = reader_.header_at(info.previous_block % ring_); ends_there(found)) return found;
+    for (uint32_t back = 1; back <= LogConfig::kIclogBytesMax / kBasicBlockBytes && back < ring_; ++back) {
+      const auto found = reader_.header_at((lsn_block(info.lsn) + ring_ - back) % ring_);
+      if (ends_there(found)) return found;
+    }
+    return {};
   }
 
+  /// As many records as there are iclogs may have been in flight together; of these the first torn one ends the log. Further back
+  /// nothing is looked at: what was in flight may have begun to overwrite it.
   Result<void> cut_torn(const RecordInfo& newest) {
     std::vector<RecordInfo> records = {newest};
     while (records.size() <= LogConfig::kIclogsMax) {
@@ -88,20 +96,23 @@ class HeadV2 {
       if (!earlier) break;
       records.push_back(*earlier);
     }
-    // All but the oldest may have been in flight together; of these the first torn one ends the log.
-    std::reverse(records.begin(), records.end());
-    const auto torn =
-        std::find_if(records.begin(), records.end(), [this](const RecordInfo& info) { return !reader_.payload(info); });
-    if (torn == records.begin()) return log_damaged("no whole record", lsn_block(torn->lsn));
-    ends_.last = *(torn - 1);
-    ends_.torn_records += static_cast<uint64_t>(records.end() - torn);
+    const auto is_whole = [this](const RecordInfo& info) { return reader_.payload(info).has_value(); };
+    const auto newest_whole = std::find_if(records.begin(), records.end(), is_whole);
+    if (newest_whole == records.end()) return log_damaged("no whole record", lsn_block(newest.lsn));
+    const size_t in_flight = std::min<size_t>(records.size() - 1, newest_whole->iclogs);
+    const auto whole_behind = std::find_if_not(records.rend() - static_cast<std::ptrdiff_t>(in_flight), records.rend(), is_whole);
+    const auto cut = static_cast<size_t>(records.rend() - whole_behind);  // newer than the last one that counts
+    if (cut == records.size() || !is_whole(records[cut])) return log_damaged("no whole record", lsn_block(newest.lsn));
+    ends_.last = records[cut];
+    ends_.torn_records += cut;
     return {};
   }
 
   /// The records that were in flight may have begun to overwrite what was the tail when the last whole one was written. What they
   /// overwrote was written back, so replay may begin behind it.
   Result<void> step_over_overwritten() {
-    const uint64_t reach_bytes = uint64_t{LogConfig::kIclogsMax} * std::max(ends_.last.iclog_bytes, geometry_.iclog_bytes);
+    const uint64_t reach_bytes =
+        std::max(uint64_t{ends_.last.iclogs} * ends_.last.iclog_bytes, uint64_t{geometry_.iclogs} * geometry_.iclog_bytes);
     for (Lsn at = ends_.tail; at < ends_.head;) {
       const uint64_t behind_head = geometry_.ring_bytes() - geometry_.distance(at, ends_.head);
       if (behind_head >= reach_bytes) break;

@@ -24,7 +24,7 @@ std::optional<RecordInfo> RecordReader::parse_v2(const std::byte* block) const {
   const auto header = as<RecordHeaderDisk>(block);
   if (header.magic != kRecordMagic || header.uuid != geometry_.uuid || header.cycle != lsn_cycle(header.lsn)) return {};
   if (!std::has_single_bit(header.iclog_bytes) || header.iclog_bytes < LogConfig::kIclogBytesMin ||
-      header.iclog_bytes > LogConfig::kIclogBytesMax)
+      header.iclog_bytes > LogConfig::kIclogBytesMax || header.iclogs > LogConfig::kIclogsMax)
     return {};
   return RecordInfo{.lsn = header.lsn,
                     .tail_lsn = header.tail_lsn,
@@ -33,6 +33,7 @@ std::optional<RecordInfo> RecordReader::parse_v2(const std::byte* block) const {
                     .previous_block = header.previous_block,
                     .ops = header.ops,
                     .iclog_bytes = header.iclog_bytes,
+                    .iclogs = header.iclogs,
                     .crc = header.crc,
                     .epoch = 0,
                     .sequence = header.sequence};
@@ -49,6 +50,7 @@ std::optional<RecordInfo> RecordReader::parse_v3(const std::byte* block) const {
                     .previous_block = header.previous_block,
                     .ops = header.ops,
                     .iclog_bytes = header.iclog_bytes,
+                    .iclogs = LogConfig::kIclogsMax,
                     .crc = header.crc,
                     .epoch = header.epoch,
                     .sequence = header.sequence};

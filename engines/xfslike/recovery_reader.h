@@ -20,6 +20,7 @@ struct RecordInfo {
   uint32_t previous_block = 0;
   uint32_t ops = 0;
   uint32_t iclog_bytes = 0;
+  uint32_t iclogs = LogConfig::kIclogsMax;
   uint32_t crc = 0;
   uint32_t epoch = 0;
   uint64_t sequence = 0;
