@@ -1,0 +1,1 @@
+"""Kernel modules of our own for the guest's kernel, and what is measured with them."""
