@@ -89,7 +89,7 @@ class Buffer final : public MetadataBytes, public StoredItem {
   bool cancelled_ = false;              // freed by a transaction; nobody finds it any more
   std::atomic<bool> final_{false};      // the commit that freed it is in the CIL
   bool logged_ = false;                 // changed by the transaction that holds it
-  Transaction* transaction_ = nullptr;  // that holds it
+  std::atomic<Transaction*> transaction_{nullptr};  // that holds it
   std::atomic<bool> dirty_{false};
   std::atomic<uint32_t> pins_{0};
   // The cache's, under its shard's lock.

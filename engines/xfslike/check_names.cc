@@ -113,16 +113,14 @@ void CheckSteps::names() {
   }
 }
 
-/// The root was made by mkfs, which charges nobody for it.
 void CheckSteps::quota() {
   std::map<uint32_t, Usage> users;
   std::map<uint32_t, Usage> groups;
   for (const auto& [ino, known] : known_) {
     if (volume_.is_quota_inode(ino)) continue;
-    const uint64_t inodes = ino == volume_.superblock.root_ino ? 0 : 1;
     for (Usage* usage : {&users[known.uid], &groups[known.gid]}) {
       usage->blocks += known.blocks;
-      usage->inodes += inodes;
+      ++usage->inodes;
     }
   }
   quota_file(QuotaKind::kUser, volume_.superblock.user_quota_ino, users);

@@ -6,6 +6,9 @@
 #include "engines/api/types.h"
 #include "engines/pmem/persist.h"
 #include "engines/xfslike/buffer_bytes.h"
+#include "engines/xfslike/dquot.h"
+#include "engines/xfslike/dquot_disk.h"
+#include "engines/xfslike/extent_map.h"
 #include "engines/xfslike/group.h"
 #include "engines/xfslike/inode_disk.h"
 #include "engines/xfslike/superblock.h"
@@ -15,14 +18,19 @@ namespace {
 
 constexpr uint32_t kReservedInodes = 3;  // root, user and group quota
 
+constexpr uint32_t kQuotaFiles = 2;
+
+/// Group 0: one index block, then the chunk, then a block of dquots for each quota file.
+uint32_t first_chunk(const SuperblockDisk& superblock) {
+  return static_cast<uint32_t>(align_up(kBitmapAt + bitmap_blocks(superblock.group_blocks) + 1, kBlocksPerChunk));
+}
+
 /// Blocks in front of a group that its metadata takes, free for inodes or files behind.
 uint32_t metadata_blocks(const SuperblockDisk& superblock, uint32_t group) {
   const uint32_t fixed = kBitmapAt + bitmap_blocks(superblock.group_blocks);
   if (group != 0) return fixed;
-  const auto chunk = static_cast<uint32_t>(align_up(fixed + 1, kBlocksPerChunk));  // one index block, then the chunk
-  return chunk + kBlocksPerChunk;
+  return first_chunk(superblock) + kBlocksPerChunk + (superblock.quota != 0 ? kQuotaFiles : 0);
 }
-uint32_t first_chunk(const SuperblockDisk& superblock) { return metadata_blocks(superblock, 0) - kBlocksPerChunk; }
 
 uint32_t blocks_of(const SuperblockDisk& superblock, uint32_t group) {
   const uint64_t first = uint64_t{group} * superblock.group_blocks;
@@ -114,11 +122,24 @@ class Formatter {
       write_free_inodes(region_.block_address(block), block, superblock_.uuid);
     }
     write_inode(superblock_.root_ino, NodeKind::kDirectory, ForkFormat::kLocal, request_.root_fork);
-    write_inode(superblock_.user_quota_ino, NodeKind::kFile, ForkFormat::kExtents, {});
-    write_inode(superblock_.group_quota_ino, NodeKind::kFile, ForkFormat::kExtents, {});
+    write_quota_file(superblock_.user_quota_ino, QuotaKind::kUser, first + kBlocksPerChunk);
+    write_quota_file(superblock_.group_quota_ino, QuotaKind::kGroup, first + kBlocksPerChunk + 1);
   }
 
-  void write_inode(uint64_t ino, NodeKind kind, ForkFormat format, std::span<const std::byte> fork) {
+  /// One that counts the root directory, which user and group 0 have.
+  void write_quota_file(uint64_t ino, QuotaKind kind, uint64_t block) {
+    if (superblock_.quota == 0) return write_inode(ino, NodeKind::kFile, ForkFormat::kExtents, {});
+    std::byte* const address = region_.block_address(block);
+    write_dquot_block(address, static_cast<uint32_t>(kind), 0, superblock_.uuid);
+    auto root = pmem::load(reinterpret_cast<const DquotDisk*>(address));
+    root.inode_count = 1;
+    root.crc = dquot_crc(root);
+    store_dquot(address, root);
+    const ExtentDisk extent = pack({0, block, 1, false});
+    write_inode(ino, NodeKind::kFile, ForkFormat::kExtents, std::as_bytes(std::span(&extent, 1)), 1);
+  }
+
+  void write_inode(uint64_t ino, NodeKind kind, ForkFormat format, std::span<const std::byte> fork, uint32_t extents = 0) {
     InodeDisk inode = free_inode_disk(ino, 1, superblock_.uuid);
     InodeCoreDisk& core = inode.core;
     core.kind = static_cast<uint8_t>(kind);
@@ -126,7 +147,9 @@ class Formatter {
     core.mode = kind == NodeKind::kDirectory ? 0755 : 0600;
     core.links = kind == NodeKind::kDirectory ? 2 : 1;
     core.fork_bytes = static_cast<uint32_t>(fork.size());
-    core.size_bytes = fork.size();
+    core.size_bytes = extents == 0 ? fork.size() : extents * kBlockBytes;
+    core.extent_count = extents;
+    core.block_count = extents;
     core.atime_ns = core.mtime_ns = core.ctime_ns = core.created_ns = request_.now_ns;
     std::copy(fork.begin(), fork.end(), inode.fork.begin());
     core.crc = inode_crc(inode);

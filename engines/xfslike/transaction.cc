@@ -14,7 +14,7 @@ namespace daxlab::xfslike {
 namespace {
 
 /// Forces of the log that a reservation tries while blocks that were freed wait for that.
-constexpr int kForcesForSpace = 64;
+constexpr int kForcesForSpace = 1000;
 
 /// Takes blocks out of the budget, making freed ones usable first if it must.
 Result<void> reserve_blocks(Volume& volume, uint64_t blocks, bool privileged) {
