@@ -79,7 +79,7 @@ void add_tables(std::vector<Sequence>& sequences) {
 
 /// A log near the end of a page, in steps of its records: the operations cross into the next one, and the first may be dropped.
 void add_page_ends(std::vector<Sequence>& sequences) {
-  for (const size_t before : {54, 57, 60}) {
+  for (const size_t before : {54u, 57u, 60u}) {
     for (const char* path : {"/foo", "/x"}) {
       Ops setup = standard_setup();
       extend(setup, repeated(before, fmt::format("setattr {} 384+5@6", path)));
