@@ -93,6 +93,14 @@ TEST(Core, ATruncationInPartsEndsWhereItShould) {
   EXPECT_EQ(core.root()->stat("a").value().allocated_bytes, 5 * kBlockBytes);
 }
 
+// What a transaction logs of a block is all that changed since it was last written back, by whomever.
+TEST(Core, ManyCreatesLogNoMoreThanTheyReserve) {
+  TestCore core("log_size=4MiB", 64 * kMiB);
+  const auto root = core.root();
+  for (int i = 0; i < 3000; ++i) core->forget(must(root->create("name-" + std::to_string(i), 0644, {})).attributes.ino, 1);
+  for (int i = 0; i < 3000; ++i) must(root->unlink("name-" + std::to_string(i)));
+}
+
 TEST(Core, AGrowingFileShowsZeroesWhereACutWas) {
   TestCore core;
   const auto file = core.create("a");

@@ -30,16 +30,20 @@ constexpr uint32_t block_log(uint32_t chunks) {
 }
 constexpr uint32_t kTreeLog = kTreeLevels * object_log(kBlockBytes);
 
+/// A block of a group. What it logs is all that changed since it was last written back, by whomever: in the end all of it, as XFS has it
+/// (xfs_calc_buf_res() of whole blocks). Counts are in its first chunks.
+constexpr uint32_t kGroupBlockLog = object_log(kBlockBytes);
+constexpr uint32_t kCountsLog = block_log(2);
+
 /// Bitmaps and counts for `extents` extents of `blocks` in all, each in a group of its own at worst.
 uint32_t space_log(const Volume& volume, uint64_t extents, uint64_t blocks) {
-  constexpr uint64_t kBitsPerChunk = uint64_t{kChunkBytes} * 8;
   const uint64_t groups = std::min<uint64_t>(extents, volume.superblock.group_count);
-  const uint64_t chunks = blocks / kBitsPerChunk + 2 * extents;
-  const uint64_t bitmaps = std::min(groups * bitmap_blocks(volume.superblock.group_blocks), 2 * extents);
-  return static_cast<uint32_t>(groups * block_log(1) + bitmaps * block_log(0) + chunks * kChunkLog);
+  const uint64_t more = blocks / kBitsPerBitmapBlock;  // of extents that are longer than a bitmap block's stretch
+  const uint64_t bitmaps = std::min(groups * bitmap_blocks(volume.superblock.group_blocks), 2 * extents + more);
+  return static_cast<uint32_t>(groups * kCountsLog + bitmaps * kGroupBlockLog);
 }
 /// The record of an inode and the counts of its group.
-constexpr uint32_t kInodeIndexLog = block_log(1) + block_log(1);
+constexpr uint32_t kInodeIndexLog = kGroupBlockLog + kGroupBlockLog;
 uint32_t quota_log(const Volume& volume, uint32_t owners) { return volume.superblock.quota != 0 ? 2 * owners * kDquotLog : 0; }
 uint32_t intent_log(uint32_t extents) {
   return static_cast<uint32_t>(2 * (sizeof(ExtentFreeLogDisk) + kRegionBytes) + extents * sizeof(BlockRunDisk));
@@ -107,7 +111,7 @@ Reservation free_inode(const Volume& volume) {
 Reservation inode_chunk(const Volume& volume, bool sparse) {
   Reservation r;
   r.blocks = sparse ? 2 : kBlocksPerChunk + 1;
-  r.log_bytes = space_log(volume, 2, kBlocksPerChunk + 1) + block_log(2) + block_log(2);
+  r.log_bytes = space_log(volume, 2, kBlocksPerChunk + 1) + kInodeIndexLog + kGroupBlockLog;
   return r;
 }
 
