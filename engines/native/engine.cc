@@ -215,7 +215,8 @@ class NativeType final : public EngineType {
     std::vector<OptionSpec> specs;
     specs.push_back(copy_on_write_ ? choice("data", {"cow", "inplace"}, "overwrites go to new blocks, or in place")
                                    : choice("data", {"inplace", "cow"}, "overwrites go in place, or to new blocks"));
-    specs.push_back(choice("dirs", {"hash"}, "directories: a hash index in DRAM over a log"));
+    specs.push_back(choice("dirs", {"hash", "xfslike"}, "names found by a hash table, or by XFS's directory blocks; both in DRAM over a log"));
+    specs.push_back(choice("dirblock", {"4KiB", "16KiB", "64KiB"}, "size of a directory's blocks with dirs=xfslike"));
     specs.push_back(choice("durability", {"op"}, "every operation is durable when it returns"));
     specs.push_back(choice("background", {"threads", "inline"}, "log cleaning in a thread, or by the operation that grew the log"));
     specs.push_back(choice("policy", {"entry-lock", "exclusive"}, "locks between faults and writes of a mapped file"));
@@ -238,7 +239,7 @@ class NativeType final : public EngineType {
   }
   std::vector<std::string> suite_variants() const override {
     if (!copy_on_write_) return {name()};
-    return {name(), name() + ":cpus=1", name() + ":cpus=5:background=inline"};
+    return {name(), name() + ":cpus=1", name() + ":cpus=5:background=inline:dirs=xfslike"};
   }
   uint32_t format_version() const override { return kFormatVersion; }
   uint64_t min_size_bytes() const override { return (kBlocksMin + 1) * kBlockBytes; }
@@ -261,6 +262,10 @@ class NativeType final : public EngineType {
     DAXLAB_TRY(pmem::expect_label(*region, name(), kFormatVersion));
     MountOptions mount_options;
     mount_options.copy_on_write = options.is("data", "cow");
+    if (options.is("dirs", "xfslike")) {
+      DAXLAB_ASSIGN(const uint64_t bytes, parse_size(options.get("dirblock")));
+      mount_options.dirblock_bytes = static_cast<uint32_t>(bytes);
+    }
     mount_options.background_threads = options.is("background", "threads");
     mount_options.cpus = static_cast<uint32_t>(options.integer("cpus"));
     mount_options.mmu = options.get("mmu");

@@ -293,8 +293,8 @@ TEST(NativeEngine, AppendsAndTruncationsBesideTheCleanerLeaveWhatTheMediumSays) 
   }
 }
 
-TEST(NativeEngine, RandomNameOperationsMatchAModel) {
-  Mounted fs("native:background=inline:mmu=soft", 32 * kMiB);
+void random_name_operations(const std::string& spec) {
+  Mounted fs(spec, 32 * kMiB);
   Random random(7);
   std::array<std::map<std::string, InodeId>, 2> model;
   std::vector<InodeId> directories;
@@ -354,6 +354,13 @@ TEST(NativeEngine, RandomNameOperationsMatchAModel) {
     }).ok());
     EXPECT_EQ(listed, model[d]);
   }
+}
+
+TEST(NativeEngine, RandomNameOperationsMatchAModel) { random_name_operations("native:background=inline:mmu=soft"); }
+
+TEST(NativeEngine, RandomNameOperationsInBlocksOfXfsMatchAModel) {
+  random_name_operations("native:background=inline:mmu=soft:dirs=xfslike");
+  random_name_operations("native:background=inline:mmu=soft:dirs=xfslike:dirblock=64KiB");
 }
 
 TEST(NativeEngine, FullMediumStillUnlinksAndTruncates) {

@@ -21,6 +21,7 @@ namespace daxlab::native {
 
 struct MountOptions {
   bool copy_on_write = true;
+  uint32_t dirblock_bytes = 0;  ///< Volume::dirblock_bytes.
   bool background_threads = true;
   uint32_t cpus = 1;
   dax::Policy policy = dax::Policy::kEntryLock;
@@ -32,6 +33,7 @@ class FileSystem {
   FileSystem(pmem::Region& region, const SuperblockDisk& superblock, const MountOptions& options_in)
       : options(options_in), volume(region, superblock, options_in.cpus), table(volume), cleaner(*this) {
     volume.copy_on_write = options.copy_on_write;
+    volume.dirblock_bytes = options.dirblock_bytes;
   }
   ~FileSystem() { cleaner.stop(); }
 

@@ -10,6 +10,10 @@
 
 namespace daxlab::native {
 
+NameIndex::NameIndex(uint32_t dirblock_bytes) {
+  if (dirblock_bytes != 0) blocks_ = std::make_unique<BlockNames>(dirblock_bytes);
+}
+
 NameIndex::~NameIndex() {
   for_each_mutable([](Dentry& dentry) { std::free(&dentry); });
 }
@@ -18,6 +22,7 @@ NameIndex::~NameIndex() {
 uint32_t NameIndex::hash(std::string_view name) { return crc32c(name.data(), name.size(), 0x9e3779b9u) * 0x9e3779b1u; }
 
 Dentry* NameIndex::find(std::string_view name, uint32_t hash) const {
+  if (blocks_ != nullptr) return blocks_->find(name);
   if (cells_.empty()) return nullptr;
   const size_t mask = cells_.size() - 1;
   for (size_t at = hash & mask;; at = (at + 1) & mask) {
@@ -45,7 +50,6 @@ void NameIndex::rehash(size_t cells) {
 }
 
 Dentry* NameIndex::insert(std::string_view name, uint32_t hash, uint64_t cookie) {
-  if ((count_ + 1) * 8 > cells_.size() * 7) rehash(std::max<size_t>(16, cells_.size() * 2));
   auto* const dentry = static_cast<Dentry*>(std::malloc(sizeof(Dentry) + name.size()));
   if (dentry == nullptr) throw std::bad_alloc();
   *dentry = Dentry{};
@@ -54,10 +58,11 @@ Dentry* NameIndex::insert(std::string_view name, uint32_t hash, uint64_t cookie)
   dentry->name_bytes = static_cast<uint8_t>(name.size());
   std::memcpy(dentry + 1, name.data(), name.size());
 
-  const size_t mask = cells_.size() - 1;
-  size_t at = hash & mask;
-  while (cells_[at].dentry != nullptr) at = (at + 1) & mask;
-  cells_[at] = {hash, dentry};
+  if (blocks_ != nullptr) {
+    blocks_->insert(name, dentry);
+  } else {
+    add_cell(dentry);
+  }
 
   const uint64_t number = cookie / kChunkCookies;
   if (last_chunk_ == nullptr || last_chunk_->number != number) {
@@ -75,6 +80,14 @@ Dentry* NameIndex::insert(std::string_view name, uint32_t hash, uint64_t cookie)
   return dentry;
 }
 
+void NameIndex::add_cell(Dentry* dentry) {
+  if ((count_ + 1) * 8 > cells_.size() * 7) rehash(std::max<size_t>(16, cells_.size() * 2));
+  const size_t mask = cells_.size() - 1;
+  size_t at = dentry->hash & mask;
+  while (cells_[at].dentry != nullptr) at = (at + 1) & mask;
+  cells_[at] = {dentry->hash, dentry};
+}
+
 size_t NameIndex::cell_of(const Dentry* dentry) const {
   const size_t mask = cells_.size() - 1;
   size_t at = dentry->hash & mask;
@@ -86,7 +99,7 @@ size_t NameIndex::cell_of(const Dentry* dentry) const {
 }
 
 // Backward-shift deletion (Knuth, TAOCP 3, 6.4 algorithm R): no tombstones, so churn never slows a look-up.
-void NameIndex::erase(Dentry* dentry) {
+void NameIndex::remove_cell(const Dentry* dentry) {
   const size_t mask = cells_.size() - 1;
   size_t hole = cell_of(dentry);
   for (size_t at = (hole + 1) & mask; cells_[at].dentry != nullptr; at = (at + 1) & mask) {
@@ -97,7 +110,14 @@ void NameIndex::erase(Dentry* dentry) {
     }
   }
   cells_[hole] = {};
+}
 
+void NameIndex::erase(Dentry* dentry) {
+  if (blocks_ != nullptr) {
+    blocks_->erase(dentry->name());
+  } else {
+    remove_cell(dentry);
+  }
   auto* const chunk = static_cast<Chunk*>(dentry->chunk);
   chunk->entries[dentry->cookie % kChunkCookies] = nullptr;
   if (--chunk->live == 0 && chunk != last_chunk_) chunks_.erase(chunk->number);
@@ -107,7 +127,7 @@ void NameIndex::erase(Dentry* dentry) {
 }
 
 uint64_t NameIndex::dram_bytes() const {
-  return sizeof *this + cells_.size() * sizeof(Cell) + count_ * sizeof(Dentry) + name_bytes_ +
+  return sizeof *this + (blocks_ == nullptr ? 0 : blocks_->dram_bytes()) + cells_.size() * sizeof(Cell) + count_ * sizeof(Dentry) + name_bytes_ +
          chunks_.size() * (sizeof(Chunk) + 48);
 }
 

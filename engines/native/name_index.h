@@ -1,9 +1,10 @@
-// The names of one directory in DRAM: by name through an open-addressing hash table, by cookie for listings.
+// The names of one directory in DRAM: by name through an open-addressing hash table or XFS's directory blocks (dirs=), by cookie for
+// listings.
 //
 // Cookies are given out in ascending order and kept in chunks of 64, so that a listing resumes by one look-up and a removal is O(1).
 //
 // Invariants:
-//   1. Every entry is in the table once and in the chunk of its cookie once; names and cookies are unique.
+//   1. Every entry is in the table, or in the blocks, once and in the chunk of its cookie once; names and cookies are unique.
 //   2. next_cookie is above every cookie.
 // Threads: the directory's inode lock, shared for look-ups and listings.
 #pragma once
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "engines/api/types.h"
+#include "engines/native/block_names.h"
 
 namespace daxlab::native {
 
@@ -37,7 +39,8 @@ struct Dentry {
 
 class NameIndex {
  public:
-  NameIndex() = default;
+  /// 0: a hash table; else blocks of that size.
+  explicit NameIndex(uint32_t dirblock_bytes = 0);
   ~NameIndex();
   NameIndex(const NameIndex&) = delete;
   NameIndex& operator=(const NameIndex&) = delete;
@@ -87,9 +90,12 @@ class NameIndex {
     Dentry* dentry = nullptr;
   };
 
+  void add_cell(Dentry* dentry);
+  void remove_cell(const Dentry* dentry);
   void rehash(size_t cells);
   size_t cell_of(const Dentry* dentry) const;
 
+  std::unique_ptr<BlockNames> blocks_;  // null: the table
   std::vector<Cell> cells_;  // a power of two, linear probing, at most 7/8 full
   uint64_t count_ = 0;
   uint64_t name_bytes_ = 0;

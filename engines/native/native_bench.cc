@@ -172,8 +172,8 @@ void read_4k(benchmark::State& state) {
 BENCHMARK(read_4k);
 
 /// Create and unlink in a directory that has `population` names already.
-void create_unlink(benchmark::State& state) {
-  auto engine = fresh("native");
+void names_come_and_go(benchmark::State& state, const char* spec) {
+  auto engine = fresh(spec);
   auto root = engine->open_directory(engine->root()).value();
   const auto population = static_cast<uint64_t>(state.range(0));
   for (uint64_t i = 0; i < population; ++i) {
@@ -196,7 +196,11 @@ void create_unlink(benchmark::State& state) {
   }
   latencies.report(state);
 }
-BENCHMARK(create_unlink)->Arg(1000)->Arg(10000)->Arg(100000)->Arg(1000000);
+void create_unlink(benchmark::State& state) { names_come_and_go(state, "native"); }
+void populations(benchmark::internal::Benchmark* named) { named->Arg(1000)->Arg(10000)->Arg(100000)->Arg(1000000); }
+BENCHMARK(create_unlink)->Apply(populations);
+BENCHMARK_CAPTURE(names_come_and_go, dirs_xfslike, "native:dirs=xfslike")->Apply(populations);
+BENCHMARK_CAPTURE(names_come_and_go, dirs_xfslike_64k, "native:dirs=xfslike:dirblock=64KiB")->Apply(populations);
 
 void rename_within(benchmark::State& state) {
   auto engine = fresh("native");

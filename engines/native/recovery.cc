@@ -262,7 +262,7 @@ std::unique_ptr<Inode> make_inode(const Volume& volume, const InodeDisk& disk, I
   inode->uid = disk.uid;
   inode->gid = disk.gid;
   inode->mode = disk.mode;
-  if (kind == NodeKind::kDirectory) inode->names = std::make_unique<NameIndex>();
+  if (kind == NodeKind::kDirectory) inode->names = std::make_unique<NameIndex>(volume.dirblock_bytes);
   if (kind == NodeKind::kSymlink) inode->target = std::make_unique<std::string>();
   return inode;
 }

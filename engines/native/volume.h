@@ -54,6 +54,7 @@ struct Volume {
   const uint32_t seed;
   uint32_t epoch = 0;  ///< Of this mount; set before anything is written.
   bool copy_on_write = true;
+  uint32_t dirblock_bytes = 0;  ///< dirs=xfslike: of a directory's blocks in DRAM; 0: hash tables.
   Allocator allocator;
   std::unique_ptr<LogPageInfo[], Free> log_pages;
   CommitSlots commits;
