@@ -98,6 +98,25 @@ def _mounts(runs: Runs) -> list[Row]:
     return rows
 
 
+def _writers(runs: Runs) -> list[Row]:
+    one = micro.benchmarks(runs).get("two_writers")
+    if one is None:
+        return []
+    return [Row("native", "two writers of disjoint halves of one file, their gain over one as a part of what two processes gain", "≥ 0.85 ×",
+                f"{one['quotient']:.2f} ×", bool(one["quotient"] >= 0.85), f"file × {one['file_ratio']:.2f}, processes × {one['process_ratio']:.2f}")]
+
+
+def _memory(runs: Runs) -> list[Row]:
+    found = micro.benchmarks(runs)
+    rows = []
+    for name, counter, what in (("dram_bytes", "per_name", "a further name of a file"), ("dram_bytes", "per_file", "an empty file with its name"),
+                                ("dram_bytes", "per_open", "an open inode, beside that"), ("dram_bytes", "per_file_of_a_block", "a first block and its log, beside that"),
+                                ("mapped_gib", "dram_bytes_per_gib", "a GiB of a file that is mapped")):
+        if counter in found.get(name, {}):
+            rows.append(Row("native", f"memory of {what}", "stated", f"{found[name][counter]:,.0f} bytes", None))
+    return rows
+
+
 def _data(runs: Runs, engine: str, floor_ns: float, line_ns: float) -> list[Row]:
     rows = []
     for workload, params, most in (("overwrite", {"block_bytes": "4KiB", "order": "random", "sharing": "private"}, 1.6), ("append", {"block_bytes": "4KiB"}, 1.8)):
@@ -125,7 +144,7 @@ def rows_of(runs: Runs) -> list[Row]:
             rows += _names(runs, engine, workload, phase, line_ns)
     if not rows:
         return []
-    rows += _mounts(runs)
+    rows += _mounts(runs) + _writers(runs) + _memory(runs)
     null = [c["ns"].mean for p in tables.panels(runs) if p.crossing == "none" for _, c in p.cells.iterrows() if c["engine"] == "null" and c["threads"] == 1]
     if null:
         rows.append(Row("null", "the harness's own cost of an operation, largest and median of its cells", "≤ 30 ns", f"{max(null):.3g} ns, {np.median(null):.3g} ns",

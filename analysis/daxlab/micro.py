@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from typing import Any
 
@@ -28,7 +29,7 @@ def _read(runs: Runs) -> dict[str, dict[str, float]]:
         try:
             for row in json.loads(path.read_text())["benchmarks"]:
                 if row.get("run_type", "iteration") == "iteration":
-                    found.setdefault(row["name"].removesuffix("/real_time").removesuffix("/iterations:1"), []).append(row)
+                    found.setdefault(re.sub(r"/(iterations:\d+|real_time)", "", row["name"]), []).append(row)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: is not the JSON of Google Benchmark: {error}") from None
     return {name: _medians(rows) for name, rows in found.items()}

@@ -59,6 +59,16 @@ def test_mounts_come_from_the_micro_benchmarks(loaded):
     assert "0.50 M inodes/s" in list(rows.values())[1].found
 
 
+def test_writers_and_memory_come_from_the_micro_benchmarks(loaded):
+    make = maker(500)
+    make.benchmark("two_writers/iterations:25/real_time", 60e6, quotient=0.8, file_ratio=1.4, process_ratio=1.75)
+    make.benchmark("dram_bytes/iterations:1", 60e6, per_name=104.2, per_open=0.0)
+    rows = found(loaded(make))
+    writers = next(row for what, row in rows.items() if what.startswith("two writers"))
+    assert writers.met is False and "1.75" in writers.note
+    assert rows["memory of a further name of a file"].found == "104 bytes" and rows["memory of a further name of a file"].met is None
+
+
 def test_without_floors_or_native_there_is_no_table(loaded, tmp_path):
     make = make_runs.Maker()
     make.cell("null", "append", 22)

@@ -147,5 +147,46 @@ TEST_P(BugClasses, IsFoundWhereItIsSeededAndNowhereElse) {
 INSTANTIATE_TEST_SUITE_P(Native, BugClasses, testing::ValuesIn(bug_classes()),
                          [](const auto& bug) { return std::string(bug.param.name); });
 
+// --- bugs of the recovery itself: what a mount stores is not written back
+
+void without_flushes_in_the_mount(pmem::Trace& trace) {
+  bool in_mount = true;
+  std::erase_if(trace.events, [&](const pmem::Event& event) {
+    in_mount = in_mount && event.kind != Kind::kOpBegin;
+    return in_mount && event.kind == Kind::kFlush;
+  });
+}
+
+/// Violations of every image of `text`, each cut in or behind its recovery.
+std::vector<std::string> wrong_behind_recovery(const std::string& text, const Edit& edit) {
+  ExplorerOptions options;
+  options.recovery_share = 1;
+  options.images_per_point_max = 16;
+  options.edit_recovery = edit;
+  std::vector<std::string> wrong;
+  for (options.seed = 1; options.seed <= 8; ++options.seed) {  // another operation behind each image
+    const auto explorer = Explorer::create(parse_engine("native").value(), options).value();
+    const Sequence sequence{"test", standard_setup(), parse_ops(text).value()};
+    EXPECT_TRUE(explorer->explore(sequence, Explorer::Clock::time_point::max()).ok());
+    for (const Violation& violation : explorer->violations()) wrong.push_back(violation.what);
+  }
+  return wrong;
+}
+
+TEST(BugClassesOfRecovery, C9BytesThatARecoveryStoredAgainAreLost) {
+  const std::string ops = "write /foo 100+64@9";
+  EXPECT_TRUE(wrong_behind_recovery(ops, {}).empty());
+  const auto wrong = wrong_behind_recovery(ops, without_flushes_in_the_mount);
+  ASSERT_FALSE(wrong.empty());
+  EXPECT_NE(wrong.front().find("wrong data"), std::string::npos) << wrong.front();
+}
+
+TEST(BugClassesOfRecovery, C16WhatARecoveryUndidIsBackAndTheNextMountFailsOrShowsIt) {
+  for (const char* ops : {"create /A/new", "rename /foo /B/moved"}) {
+    EXPECT_TRUE(wrong_behind_recovery(ops, {}).empty()) << ops;
+    EXPECT_FALSE(wrong_behind_recovery(ops, without_flushes_in_the_mount).empty()) << ops;
+  }
+}
+
 }  // namespace
 }  // namespace daxlab::crash

@@ -170,7 +170,9 @@ Result<Recovery> Explorer::State::recover_copy(const pmem::CrashImages& image) {
   const auto bytes = region->bytes();
   recovery_base.assign(bytes.begin(), bytes.end());
   std::memcpy(recovery_region->bytes().data(), recovery_base.data(), recovery_base.size());
-  return record_recovery(engine, *recovery_region, Random::mix(image.digest(), options.seed));
+  auto recovery = record_recovery(engine, *recovery_region, Random::mix(image.digest(), options.seed));
+  if (recovery.ok() && options.edit_recovery) options.edit_recovery(recovery->trace);
+  return recovery;
 }
 
 /// Shares the budget of a recovery among its points: a crash at each, behind it as well as in it.

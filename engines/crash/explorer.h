@@ -38,6 +38,8 @@ struct ExplorerOptions {
   bool use_everything = true;
   /// Negative controls: changes a recorded trace before images are made of it, as a missing fence in the engine would have.
   std::function<void(pmem::Trace&)> edit;
+  /// The same of the trace of a recovery; the mount is what comes before the first operation begins.
+  std::function<void(pmem::Trace&)> edit_recovery;
 };
 
 /// A state that should not be.
