@@ -262,6 +262,64 @@ void stream_copy(void* to, const void* from, size_t size_bytes, Site site) {
   }
 }
 
+namespace {
+
+long long word_at(const std::byte* from) {
+  long long word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+int half_at(const std::byte* from) {
+  int half;
+  std::memcpy(&half, from, sizeof half);
+  return half;
+}
+
+/// The first eight bytes with `first` in their low half, as one store: what stands there in `from` is on the medium at no time.
+long long led_by(uint32_t first, const std::byte* from) {
+  return static_cast<long long>((static_cast<uint64_t>(word_at(from)) & ~uint64_t{UINT32_MAX}) | first);
+}
+
+}  // namespace
+
+// Order: none before the caller's fence; a crash before that leaves any part of it. A word of 8 bytes that lies in the copy as a whole
+// is one store.
+void stream_words(void* to, const uint32_t* first, const void* from, size_t size_bytes, Site site) {
+  const AccountScope scope(Phase::kCopy);
+  auto* target = static_cast<std::byte*>(to);
+  const auto* source = static_cast<const std::byte*>(from);
+  const std::byte* const end = target + size_bytes;
+  DAXLAB_DCHECK(reinterpret_cast<uintptr_t>(to) % 4 == 0 && size_bytes % 4 == 0);
+  const auto put_half = [&](int half) {
+    _mm_stream_si32(reinterpret_cast<int*>(target), half);
+    target += 4;
+    source += 4;
+  };
+  const auto put_word = [&](long long word) {
+    _mm_stream_si64(reinterpret_cast<long long*>(target), word);
+    target += 8;
+    source += 8;
+  };
+  const auto misaligned = [&](uintptr_t by) { return reinterpret_cast<uintptr_t>(target) % by != 0; };
+  if (first != nullptr && size_bytes != 0) {
+    if (misaligned(8) || size_bytes < 8)
+      put_half(static_cast<int>(*first));
+    else
+      put_word(led_by(*first, source));
+  }
+  if (end - target >= 4 && misaligned(8)) put_half(half_at(source));
+  while (end - target >= 8 && misaligned(kCacheLineBytes)) put_word(word_at(source));
+  const size_t lines = align_down(static_cast<size_t>(end - target), kCacheLineBytes);
+  if (lines != 0) {
+    (g_door.avx512 ? stream_lines_512 : stream_lines_128)(target, source, lines);
+    target += lines;
+    source += lines;
+  }
+  while (end - target >= 8) put_word(word_at(source));
+  if (end - target >= 4) put_half(half_at(source));
+  if (size_bytes != 0) finish_middle(to, size_bytes, site);
+}
+
 void stream_fill(void* to, std::byte value, size_t size_bytes, Site site) {
   const AccountScope scope(Phase::kCopy);
   auto* target = static_cast<std::byte*>(to);

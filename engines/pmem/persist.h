@@ -62,6 +62,7 @@ void flush_lines(const void* from, size_t size_bytes);
 void fence_now();
 void stream_copy(void* to, const void* from, size_t size_bytes, Site site);
 void stream_fill(void* to, std::byte value, size_t size_bytes, Site site);
+void stream_words(void* to, const uint32_t* first, const void* from, size_t size_bytes, Site site);
 void commit_watched(uint64_t* to, uint64_t value, Site site);  // after the store
 // Mutants build only (engines/pmem/mutants.h).
 bool mutated(Primitive primitive, Site site, const void* from = nullptr, size_t size_bytes = 0);  // true: leave it out
@@ -160,5 +161,16 @@ inline void stream(void* to, const void* from, size_t size_bytes, Site site = {}
   detail::stream_copy(to, from, size_bytes, site);
 }
 inline void stream_zero(void* to, size_t size_bytes, Site site = {}) { detail::stream_fill(to, std::byte{0}, size_bytes, site); }
+
+/// Non-temporal copy of what a medium gets in many small pieces: `to` and `size_bytes` are multiples of 4, and edges go past the
+/// cache as the middle does, in words. So a line that several pieces share is neither read nor flushed, once for each of them; the
+/// processor's write-combining buffers join the pieces. Durable after the next fence().
+inline void stream_words(void* to, const void* from, size_t size_bytes, Site site = {}) {
+  detail::stream_words(to, nullptr, from, size_bytes, site);
+}
+/// The same with `first` in place of the first four bytes of `from`, which never reach the medium.
+inline void stream_words(void* to, uint32_t first, const void* from, size_t size_bytes, Site site = {}) {
+  detail::stream_words(to, &first, from, size_bytes, site);
+}
 
 }  // namespace daxlab::pmem

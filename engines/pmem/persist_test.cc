@@ -40,6 +40,30 @@ std::vector<std::byte> pattern(size_t size, uint64_t seed) {
   return bytes;
 }
 
+TEST_F(PersistTest, WordsAreStreamedAtEveryPlaceAndLengthWithoutAFlush) {
+  const auto source = pattern(400, 4);
+  for (size_t to = 0; to < 72; to += 4) {
+    for (size_t size = 0; size <= 320; size += size < 150 ? 4 : 28) {
+      for (const bool led : {false, true}) {
+        std::memset(at(4096), 0, 512);
+        const CounterValues c = counted([&] {
+          if (led)
+            stream_words(at(4096 + to), 0x11223344u, source.data() + 1, size);
+          else
+            stream_words(at(4096 + to), source.data() + 1, size);
+        });
+        EXPECT_EQ(c[Counter::streamed_bytes], size);
+        EXPECT_EQ(c[Counter::stored_bytes] + c[Counter::lines_flushed], 0u);
+        std::vector<std::byte> expected(512);
+        std::memcpy(expected.data() + to, source.data() + 1, size);
+        const uint32_t first = 0x11223344u;
+        if (led && size != 0) std::memcpy(expected.data() + to, &first, sizeof first);
+        ASSERT_EQ(std::memcmp(at(4096), expected.data(), 512), 0) << size << " bytes at " << to << (led ? ", led" : "");
+      }
+    }
+  }
+}
+
 TEST_F(PersistTest, EveryPrimitiveCountsExactly) {
   const auto source = pattern(300, 1);
   CounterValues c = counted([&] { store_bytes(at(4096), source.data(), 300); });

@@ -1,5 +1,6 @@
 #include "engines/pmem/store_tracker.h"
 
+#include "engines/base/no_alloc_zone.h"
 #include "engines/base/units.h"
 
 namespace daxlab::pmem::detail {
@@ -19,6 +20,7 @@ void StoreTracker::add(uint64_t offset_bytes, uint64_t size_bytes) {
   for (uint64_t line = offset_bytes / kCacheLineBytes; line <= last; ++line) {
     const uint64_t bit = uint64_t{1} << (line % 64);
     if ((seen_[line / 64].fetch_or(bit, std::memory_order_relaxed) & bit) != 0) continue;
+    const NoAllocExemption exemption;
     const std::lock_guard lock(mutex_);
     lines_.push_back(line);
   }
