@@ -1,6 +1,7 @@
 #include "engines/xfslike/engine.h"
 
 #include "engines/xfslike/attributes.h"
+#include "engines/xfslike/check.h"
 #include "engines/xfslike/file.h"
 #include "engines/xfslike/mount.h"
 #include "engines/xfslike/names.h"
@@ -24,7 +25,7 @@ class CoreEngine final : public Engine {
   void forget(InodeId ino, uint64_t references) override;
   Result<FsStats> statfs() override { return volume_stats(*fs_->volume); }
   Result<void> sync() override { return sync_file_system(*fs_); }
-  Result<CheckReport> check() override { return Errc::kNotSupported; }
+  Result<CheckReport> check() override;
   uint64_t dram_bytes() const override;
   Result<void> unmount() override { return unmount_file_system(*fs_); }
 
@@ -87,6 +88,13 @@ void CoreEngine::forget(InodeId ino, uint64_t references) {
   if (references == 0) return;
   Inode* const orphan = fs_->volume->inodes.forget(ino, references);
   if (orphan != nullptr) inactivate(*fs_, *orphan);
+}
+
+// The check reads the medium, so everything is written back first.
+Result<CheckReport> CoreEngine::check() {
+  DAXLAB_TRY(sync_file_system(*fs_));
+  if (fs_->log != nullptr) DAXLAB_TRY(fs_->log->quiesce());
+  return check_volume(*fs_->volume);
 }
 
 uint64_t CoreEngine::dram_bytes() const {

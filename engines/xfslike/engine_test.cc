@@ -75,6 +75,7 @@ TEST(Core, AnOrphanIsFreedByTheNextMount) {
   must(core->sync());
   core.crash_with(std::move(file));
   EXPECT_EQ(must(core->statfs()).blocks_free, before);
+  EXPECT_EQ(core.findings(), "");
 }
 
 TEST(Core, ATruncationInPartsEndsWhereItShould) {
@@ -121,6 +122,7 @@ TEST(Core, EveryVariantKeepsAFileAcrossMounts) {
     for (int i = 0; i < 50; ++i) {
       EXPECT_EQ(difference(core.read_file("f" + std::to_string(i)), content(static_cast<uint64_t>(i), 5000)), "");
     }
+    EXPECT_EQ(core.findings(), "");
   }
 }
 

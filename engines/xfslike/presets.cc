@@ -24,7 +24,6 @@ Preset contig_preset() {
 Traits PresetType::traits(const Options& options) const {
   Traits traits;
   traits.durable_on_return = options.is("durability", "op");
-  traits.checkable = false;
   return traits;
 }
 

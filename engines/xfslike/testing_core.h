@@ -65,6 +65,11 @@ class TestCore {
   FileSystem& fs() { return file_system_of(*engine_); }
   pmem::Region& region() { return *region_; }
   const Options& options() const { return options_; }
+  std::string findings() {
+    std::string text;
+    for (const std::string& finding : tests::must(engine_->check()).findings) text += finding + "\n";
+    return text;
+  }
   std::unique_ptr<Directory> root() { return tests::must(engine_->open_directory(engine_->root())); }
   std::unique_ptr<File> create(const std::string& name) {
     CreatedFile created = tests::must(root()->create(name, 0644, {}));
