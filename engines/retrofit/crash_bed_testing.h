@@ -57,8 +57,8 @@ class CrashBed {
     return state;
   }
 
-  /// One transaction that sets `indexes` to a value of its own, with that much payload each.
-  void set(const std::set<uint32_t>& indexes, uint32_t payload_bytes) {
+  /// One transaction that sets `indexes` to a value of its own, with that much payload each. Takes as many locks as there are.
+  void set(const std::set<uint32_t>& indexes, uint32_t payload_bytes) DAXLAB_NO_THREAD_SAFETY_ANALYSIS {
     const uint64_t value = ++last_value_;
     CellState next = states.back();
     std::vector<xfslike::LogItem*> items;

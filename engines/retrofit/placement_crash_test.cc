@@ -70,16 +70,21 @@ INSTANTIATE_TEST_SUITE_P(All, PlacementCrash, testing::ValuesIn(arms()), [](cons
 TEST_P(PlacementCrash, LeavesAPrefixThatHoldsAllThatWasForced) {
   uint64_t distinct = 0;
   std::set<size_t> prefixes;
-  for (const auto& [lsunit, iclogs, log_bytes, payload] :
-       {std::tuple{512u, 2u, 64 * kKiB, 900u}, std::tuple{4096u, 4u, 128 * kKiB, 6000u}}) {
-    const auto bed = make(lsunit, iclogs, log_bytes);
-    Random random(31 + lsunit);
+  struct Shape {
+    uint32_t lsunit;
+    uint32_t iclogs;
+    uint64_t log_bytes;
+    uint32_t payload_bytes;
+  };
+  for (const Shape& shape : {Shape{512, 2, 64 * kKiB, 900}, Shape{4096, 4, 128 * kKiB, 6000}}) {
+    const auto bed = make(shape.lsunit, shape.iclogs, shape.log_bytes);
+    Random random(31 + shape.lsunit);
     const auto transactions = [&] {
       const uint64_t count = 1 + random.below(3);
       for (uint64_t i = 0; i < count; ++i) {
         std::set<uint32_t> indexes;
         for (uint64_t c = 1 + random.below(3); c > 0; --c) indexes.insert(static_cast<uint32_t>(random.below(CrashBed::kCells)));
-        bed->set(indexes, static_cast<uint32_t>(random.below(payload)));
+        bed->set(indexes, static_cast<uint32_t>(random.below(shape.payload_bytes)));
       }
       if (random.below(2) == 0) bed->force();
     };

@@ -22,8 +22,7 @@ std::byte* BufferBytes::at(uint32_t offset, uint32_t& size) const {
     }
     offset -= segment.size_bytes;
   }
-  DAXLAB_CHECK(!"beyond the object");
-  return nullptr;
+  check_failed("offset lies within a segment", __FILE__, __LINE__);
 }
 
 uint32_t BufferBytes::crc(Lsn lsn) const {

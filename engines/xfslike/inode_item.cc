@@ -43,7 +43,7 @@ void InodeItem::write_back(Lsn lsn) {
 }
 
 // With the inode go the others of its cluster that can, as XFS flushes a cluster at a time (xfs_iflush_cluster()): two fences for all.
-LogItem::Push InodeItem::push() {
+LogItem::Push InodeItem::push() DAXLAB_NO_THREAD_SAFETY_ANALYSIS {
   if (!inode_.ilock.try_lock()) return Push::kLocked;
   if (pinned() || logged_) {
     inode_.ilock.unlock();

@@ -59,7 +59,7 @@ class LockOrder {
       --count_;
       return;
     }
-    DAXLAB_CHECK(!"a lock that this thread does not hold");
+    check_failed("the thread holds the lock that it lets go of", __FILE__, __LINE__);
   }
   bool holds(LockRank rank) const {
     for (size_t i = 0; i < count_; ++i) {

@@ -43,8 +43,9 @@ TEST(LockOrder, AGuardTakesAndGivesBack) {
     OrderedLock shared(mutex, LockRank::kInode, 1, OrderedLock::Mode::kShared);
     EXPECT_FALSE(mutex.try_lock());
     shared.release();
-    EXPECT_TRUE(mutex.try_lock());
-    mutex.unlock();
+    const bool free = mutex.try_lock();
+    EXPECT_TRUE(free);
+    if (free) mutex.unlock();
   }
   const OrderedLock exclusive(mutex, LockRank::kInode, 1, OrderedLock::Mode::kExclusive);
   EXPECT_FALSE(mutex.try_lock());

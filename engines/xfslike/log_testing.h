@@ -216,8 +216,8 @@ class LogBed {
     mount();
   }
 
-  /// One transaction that sets `indexes` to `value`.
-  uint64_t set(std::vector<uint32_t> indexes, uint64_t value, uint32_t payload_bytes = 0) {
+  /// One transaction that sets `indexes` to `value`. Takes as many locks as there are.
+  uint64_t set(std::vector<uint32_t> indexes, uint64_t value, uint32_t payload_bytes = 0) DAXLAB_NO_THREAD_SAFETY_ANALYSIS {
     std::vector<LogItem*> items;
     Ticket ticket = must(log->reserve(static_cast<uint32_t>(indexes.size()) * unit_of(payload_bytes)));
     std::sort(indexes.begin(), indexes.end());

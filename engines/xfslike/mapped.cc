@@ -49,7 +49,7 @@ void MappedFile::zero_behind_end(uint64_t page, std::byte* frame) {
   pmem::store_fill(rest, std::byte{0}, rest_bytes);  // durability is not needed: growing the file zeroes it again
 }
 
-Result<dax::PageRange> MappedFile::begin(uint64_t page, uint64_t pages_max, dax::Access access) {
+Result<dax::PageRange> MappedFile::begin(uint64_t page, uint64_t pages_max, dax::Access access) DAXLAB_NO_THREAD_SAFETY_ANALYSIS {
   const NoAllocZone no_alloc;
   const bool write = access == dax::Access::kWrite;
   dax::PageRange range;
@@ -81,7 +81,7 @@ Result<dax::PageRange> MappedFile::begin(uint64_t page, uint64_t pages_max, dax:
   return range;
 }
 
-void MappedFile::end(const dax::PageRange&, dax::Access) {
+void MappedFile::end(const dax::PageRange&, dax::Access) DAXLAB_NO_THREAD_SAFETY_ANALYSIS {
   inode_.ilock.unlock_shared();
   lock_order_release(LockRank::kInode, inode_.ino());
 }

@@ -43,7 +43,7 @@ void AnchorWriter::before_record(Lsn lsn, uint64_t record_bytes, Lsn tail) {
 
 Result<Anchor> AnchorWriter::read(const LogPlacement& placement, const LogGeometry& geometry) {
   Anchor newest;
-  for (const uint64_t slot : {0, 1}) {
+  for (const uint64_t slot : {0u, 1u}) {
     std::byte block[kBasicBlockBytes];
     placement.read(slot_block(placement, slot), 1, block);
     AnchorDisk disk;
