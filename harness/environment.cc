@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -18,6 +19,9 @@
 #include "harness/results.h"
 
 namespace daxlab::harness {
+
+extern const char kSourceFolder[PATH_MAX];  // source_folder.cc
+
 namespace fs = std::filesystem;
 namespace {
 
@@ -147,7 +151,7 @@ std::string build_preset() { return DAXLAB_PRESET; }
 
 std::string source_folder() {
   const char* given = std::getenv("DAXLAB_SOURCE_DIR");
-  return given != nullptr && *given != '\0' ? given : DAXLAB_SOURCE_DIR;
+  return given != nullptr && *given != '\0' ? given : kSourceFolder;
 }
 
 Json environment_json(const Matrix& matrix, const std::vector<std::string>& command_line, const MediaPool& media,
