@@ -1,7 +1,8 @@
 """How far a model is from the kernel that it stands for, in counts of the exact laboratory.
 
 For each quantity one factor is fitted on every second cell (in order of operation and parameters) and must predict the others: kernel =
-factor x engine. A factor is the geometric mean of kernel over engine; a model that counts none where the kernel counts some cannot be scaled.
+factor x engine. Which engine stands for which kernel file system is in its records (`models`, by EngineType::models()); with options that
+differ from the usual ones either stands beside every variant of the other. A factor is the geometric mean of kernel over engine; a model that counts none where the kernel counts some cannot be scaled.
 """
 from __future__ import annotations
 
@@ -13,7 +14,6 @@ import numpy as np
 from . import exact, style
 from .load import Runs, number_of_size
 
-MODELS = {"xfs-today": "xfs-dax", "log-direct": "xfs-dax", "contig": "xfs-dax", "retrofit": "xfs-dax", "vmap": "xfs-dax"}
 QUANTITIES = (("log bytes", "log_bytes"), ("log writes", "commits"), ("fences", "fences"), ("NVDIMM bytes", "nvdimm_bytes_written"),
               ("wake-ups", "wakeups"))
 WITHIN = 0.15  # what a model may be off on cells that it was not fitted to
@@ -73,10 +73,11 @@ def gaps(runs: Runs) -> list[Gap]:
     """Every model that was counted beside its kernel, series by series."""
     operations = sorted(exact.operations(runs), key=_place)
     series = exact.series(operations)
+    models = {row["series"]: row["models"] for o in operations for _, row in o.cells.iterrows()}
     out = []
     for model in series:
         for kernel in series:
-            if MODELS.get(style.engine_of(model)) != style.engine_of(kernel):
+            if models[model] != style.engine_of(kernel):
                 continue
             both = [(o.name, rows[kernel], rows[model]) for o in operations if {kernel, model} <= (rows := exact.by_series(o)).keys()]
             for quantity, counter in QUANTITIES:

@@ -121,10 +121,10 @@ class Maker:
         scale = (1 - residual) / sum(shares.values())
         return {k: v * scale * total_ns for k, v in shares.items()} | {"residual": residual * total_ns}
 
-    def exact(self, engine: str, workload: str, params: dict[str, str], counters: dict[str, int]) -> None:
+    def exact(self, engine: str, workload: str, params: dict[str, str], counters: dict[str, int], models: str = "") -> None:
         media = {"kind": "nvdimm", "class": "guest", "profile": "dram", "run_bytes": 0, "size_bytes": 1 << 30, "mmu": "none"}
         self.records.append(self.base(engine, workload, params, 1, {}, "syscall", media, "exact", 0) |
-                            {"status": "ok", "ops": 1000, "counters": counters, "verified": True})
+                            {"status": "ok", "ops": 1000, "counters": counters, "verified": True} | ({"models": models} if models else {}))
 
     def broken(self, status: str, error: str, **fields: Any) -> None:
         base = self.base(fields.get("engine", "native"), fields.get("workload", "append"), {"block_bytes": "2MiB"}, 1,

@@ -35,7 +35,7 @@ def exact_runs(loaded):
         maker = make_runs.Maker()
         for engine in engines:
             for step, (workload, params) in enumerate(OPERATIONS, 1):
-                maker.exact(engine, workload, params, counters(engine, step))
+                maker.exact(engine, workload, params, counters(engine, step), models={"xfs-today": "xfs-dax"}.get(engine, ""))
         return loaded(maker)
 
     yield make
@@ -111,6 +111,11 @@ def test_one_factor_fitted_on_half_of_the_cells_predicts_a_proportional_model(ex
     assert found["fences"].factor == pytest.approx(2) and found["fences"].holds
     assert len(found["fences"].held_out) == len(OPERATIONS) // 2
     assert all(cell.error == pytest.approx(0) for cell in found["log bytes"].cells)
+
+
+def test_an_engine_is_a_model_of_the_kernel_that_its_records_name_and_of_no_other(exact_runs):
+    assert {(g.engine, g.kernel) for g in kernel_gap.gaps(exact_runs("ext4-dax", "xfs-dax", "xfs-today", "null"))} == {("xfs-today", "xfs-dax")}
+    assert kernel_gap.gaps(exact_runs("ext4-dax", "xfs-today")) == []
 
 
 def test_a_model_that_counts_none_does_not_hold(exact_runs):

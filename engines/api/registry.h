@@ -65,6 +65,9 @@ class EngineType {
   virtual std::string description() const = 0;  ///< One line.
   virtual std::vector<OptionSpec> options() const = 0;
   virtual Traits traits(const Options& options) const = 0;
+  /// The kernel's file system that it stands for, as `daxlab exact` names it ("xfs-dax"): the report then says how far from it its counts
+  /// are. Empty: none.
+  virtual std::string models() const { return {}; }
   /// Specs that the suites over all engines should run, "native" and "native:cpus=1": each takes a path through the engine of its own.
   virtual std::vector<std::string> suite_variants() const { return {name()}; }
   virtual uint32_t format_version() const { return 1; }
