@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "engines/api/path.h"
 #include "engines/base/random.h"
@@ -124,6 +125,31 @@ void fill_content(uint64_t seed, uint64_t offset, std::span<std::byte> out) {
 
 namespace {
 
+/// The inode at a path, symlinks not followed, with a look-up reference while this lives: what stands above a kernel (engines/posix) knows an
+/// inode no longer.
+class Referenced {
+ public:
+  static Result<Referenced> find(Engine& engine, const std::string& path) {
+    if (path == "/") return Referenced(engine, engine.root(), 0);
+    DAXLAB_ASSIGN(auto parent, open_parent(engine, path));
+    DAXLAB_ASSIGN(const Attributes found, parent.first->lookup(parent.second));
+    return Referenced(engine, found.ino, 1);
+  }
+  ~Referenced() {
+    if (references_ != 0) engine_->forget(ino_, references_);
+  }
+  Referenced(Referenced&& other) noexcept
+      : engine_(other.engine_), ino_(other.ino_), references_(std::exchange(other.references_, 0)) {}
+  Referenced& operator=(Referenced&&) = delete;
+  InodeId ino() const { return ino_; }
+
+ private:
+  Referenced(Engine& engine, InodeId ino, uint64_t references) : engine_(&engine), ino_(ino), references_(references) {}
+  Engine* engine_;
+  InodeId ino_;
+  uint64_t references_;
+};
+
 Result<void> apply_name(Engine& engine, const Op& op) {
   constexpr uint32_t kFileMode = 0644;
   constexpr uint32_t kDirectoryMode = 0755;
@@ -147,9 +173,9 @@ Result<void> apply_name(Engine& engine, const Op& op) {
       return {};
     }
     case OpKind::kLink: {
-      DAXLAB_ASSIGN(const Attributes target, resolve(engine, op.path, false));
+      DAXLAB_ASSIGN(const Referenced target, Referenced::find(engine, op.path));
       DAXLAB_ASSIGN(auto to, open_parent(engine, op.other));
-      DAXLAB_ASSIGN(const Attributes linked, to.first->link(to.second, target.ino));
+      DAXLAB_ASSIGN(const Attributes linked, to.first->link(to.second, target.ino()));
       engine.forget(linked.ino, 1);
       return {};
     }
@@ -206,7 +232,7 @@ Result<void> apply_file(File& file, const Op& op) {
 }
 
 Result<void> apply_attributes(Engine& engine, const Op& op) {
-  DAXLAB_ASSIGN(const Attributes node, resolve(engine, op.path, false));
+  DAXLAB_ASSIGN(const Referenced node, Referenced::find(engine, op.path));
   SetAttributes changes;
   if (op.kind == OpKind::kTruncate) {
     changes.size_bytes = op.offset;
@@ -215,7 +241,7 @@ Result<void> apply_attributes(Engine& engine, const Op& op) {
     changes.uid = static_cast<uint32_t>(op.size_bytes);
     changes.gid = static_cast<uint32_t>(op.content);
   }
-  const auto changed = engine.setattr(node.ino, changes);
+  const auto changed = engine.setattr(node.ino(), changes);
   return changed.ok() ? Result<void>() : Result<void>(changed.error());
 }
 

@@ -122,6 +122,12 @@ class Comparison {
     if (!allowed_) return holds(want, word);
     const size_t base = std::max(tree_, durable_since(number, word));
     if (is_version(number, word, base)) return true;
+    if (allowed_->torn_words && word.width > 1) {
+      for (size_t i = 0; i < word.width; ++i) {
+        if (!is_allowed(number, {word.at + i, 1, word.got + i}, want)) return false;
+      }
+      return true;
+    }
     for (const MixedRange& range : allowed_->mixed) {
       if (range.node != number || word.at + word.width <= range.begin || word.at >= range.end) continue;
       for (size_t i = range.since; i <= allowed_->newest; ++i) {

@@ -67,6 +67,9 @@ struct Allowed {
   std::vector<MixedRange> mixed;
   std::vector<DurableRange> durable;
   size_t newest = 0;  ///< The last tree whose data may appear.
+  /// Bytes that may be old or new may be so each by itself: what a kernel copies and a program stores need not be aligned, and a word that two
+  /// stores meet in can be cut between them.
+  bool torn_words = false;
 };
 
 Allowed allowed_after_crash(const History& history, const Traits& traits, CrashPoint point);

@@ -205,6 +205,22 @@ TEST(Oracle, AtomicWriteMayNotTearAndInPlaceWriteMayTearByWords) {
   EXPECT_THAT(judge(history, finished, mixed), HasSubstr("wrong data")) << "a finished write of a synchronous engine is whole";
 }
 
+TEST(Oracle, AWordMayBeCutByBytesOnlyWhereItsStoresNeedNotBeAligned) {
+  const History history = History::of(after("create /a; write /a 0+64@1"), ops("mapped-store /a 3+13@2"));
+  Tree cut = history.trees[0];
+  const auto& stored = *history.trees[1].find("/a")->contents;
+  for (size_t i = 8; i < 11; ++i) set_byte(cut, "/a", i, std::to_integer<unsigned>(stored[i]));  // the end of a store to bytes 3 to 10
+  Allowed allowed = allowed_after_crash(history, deferred(), {0, true});
+  EXPECT_THAT(judge(history, allowed, cut), HasSubstr("wrong data at byte 8"));
+  allowed.torn_words = true;
+  EXPECT_THAT(judge(history, allowed, cut), IsEmpty());
+  set_byte(cut, "/a", 12, std::to_integer<unsigned>(stored[11]) ^ 1);
+  EXPECT_THAT(judge(history, allowed, cut), HasSubstr("wrong data at byte 8")) << "neither old nor new";
+  Tree beside = history.trees[0];
+  set_byte(beside, "/a", 17, 0);
+  EXPECT_THAT(judge(history, allowed, beside), HasSubstr("wrong data at byte 16")) << "where nothing was stored";
+}
+
 TEST(Oracle, ZeroingMayTearOnlyWhereDataIsNotAtomic) {
   const History history = History::of(after("create /a; write /a 0+4096@1"), ops("punch-hole /a 64+128@0"));
   Tree torn = history.trees[0];

@@ -128,10 +128,13 @@ class Capture {
       return true;
     }));
     for (const auto& [name, listed_ino] : listed) {
-      const auto found = directory->stat(name);
+      const auto found = directory->lookup(name);
       if (!found.ok()) return Error(Errc::kCorrupt, fmt::format("'{}' is listed but cannot be looked up", name));
-      if (found->ino != listed_ino) return Error(Errc::kCorrupt, fmt::format("'{}' is listed as another inode", name));
-      DAXLAB_TRY(add_child(*found, name, number));
+      const Result<void> added = found->ino == listed_ino
+                                     ? add_child(*found, name, number)
+                                     : Error(Errc::kCorrupt, fmt::format("'{}' is listed as another inode", name));
+      engine_.forget(found->ino, 1);
+      DAXLAB_TRY(added);
     }
     return {};
   }
