@@ -13,4 +13,10 @@ inline constexpr uint32_t kDeferred = 0x203;  ///< What the operations left to b
 inline constexpr uint32_t kOutside = 0x204;   ///< Nothing is counted from here on.
 inline constexpr uint32_t kMedium = 0x205;    ///< The next access of user space is to the first byte of the mapped medium.
 
+// For a recording of stores (plugin/trace.h).
+inline constexpr uint32_t kTraceBegin = 0x206;
+inline constexpr uint32_t kTraceEnd = 0x207;
+inline constexpr uint32_t kOpBegin = 0x208;  ///< Operations are numbered from 0 in each recording.
+inline constexpr uint32_t kOpEnd = 0x209;
+
 }  // namespace daxlab::harness::marks

@@ -7,7 +7,8 @@
 //      translates them to. The two are tied together at the first access through the direct map, or by mark kMarkMedium.
 //   3. A line is written once between two fences however often it is stored to, as a write-combining buffer would have it; so is
 //      a block of 256 bytes, the unit in which 3D XPoint media write.
-// Options: out=FILE,symbols=FILE,lo=ADDRESS,hi=ADDRESS (physical bounds of the NVDIMM).
+// Options: out=FILE,symbols=FILE,lo=ADDRESS,hi=ADDRESS (physical bounds of the NVDIMM). With trace=PREFIX,medium=FILE,trace_lo=ADDRESS,
+// trace_hi=ADDRESS it also records what is stored there (trace.h), in a guest whose kernel shows where it flushes (classify.h).
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@
 #include "harness/guest/plugin/classify.h"
 #include "harness/guest/plugin/qemu_plugin_v1.h"
 #include "harness/guest/plugin/symbols.h"
+#include "harness/guest/plugin/trace.h"
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = 1;
 
@@ -29,6 +31,10 @@ enum {  // harness/guest/marks.h, workloads/marks.h
   MARK_DEFERRED = 0x203,
   MARK_OUTSIDE = 0x204,
   MARK_MEDIUM = 0x205,
+  MARK_TRACE_BEGIN = 0x206,
+  MARK_TRACE_END = 0x207,
+  MARK_OP_BEGIN = 0x208,
+  MARK_OP_END = 0x209,
 };
 
 enum class_id { CLASS_STEP, CLASS_CREATE, CLASS_UNLINK, CLASS_FSYNC, CLASS_RESET, CLASS_DEFERRED, CLASS_COUNT, CLASS_NONE = -1 };
@@ -91,6 +97,10 @@ static int medium_probe;  // accesses still to come after MARK_MEDIUM
 static uint32_t fence_epoch = 1;
 static uint32_t *line_epochs, *block_epochs;
 static char out_path[4096];
+static struct trace trace;
+
+// What an access is, as far as the bytes of its instruction tell.
+enum access { ACCESS_PLAIN, ACCESS_STREAMS, ACCESS_SHOWS_FLUSH };
 
 static void book(enum class_id next) {
   if (open_class != CLASS_NONE && cell_count > 0) {
@@ -111,9 +121,39 @@ static void begin_cell(void) {
   cells[cell_count++] = calloc(1, sizeof(struct cell));
 }
 
+static void must(bool good, const char *what) {
+  if (good) return;
+  fprintf(stderr, "count: cannot write %s\n", what);
+  exit(1);
+}
+
+static void on_trace_mark(int mark) {
+  if (trace.prefix[0] == '\0') return;
+  switch (mark) {
+    case MARK_TRACE_BEGIN:
+      must(trace_begin(&trace), trace.prefix);
+      break;
+    case MARK_TRACE_END:
+      must(trace_end(&trace), trace.prefix);
+      break;
+    case MARK_OP_BEGIN:
+      trace_put(&trace, TRACE_OP_BEGIN, trace.operations, 0);
+      break;
+    case MARK_OP_END:
+      trace_put(&trace, TRACE_OP_END, trace.operations++, 0);
+      break;
+    default:
+      break;
+  }
+}
+
 static void on_mark(unsigned vcpu, void *data) {
   (void)vcpu;
   const int mark = (int)(intptr_t)data;
+  if (mark >= MARK_TRACE_BEGIN && mark <= MARK_OP_END) {
+    on_trace_mark(mark);
+    return;
+  }
   switch (mark) {
     case MARK_CELL:
       begin_cell();
@@ -152,6 +192,7 @@ static void on_fence(unsigned vcpu, void *data) {
   (void)vcpu;
   (void)data;
   ++fence_epoch;
+  trace_put(&trace, TRACE_FENCE, 0, 0);
 }
 
 static uint64_t instructions(void) {
@@ -222,7 +263,8 @@ static void touch(uint64_t physical, uint64_t size) {
 
 static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *data) {
   (void)vcpu;
-  if (open_class == CLASS_NONE && (translated || medium_probe == 0)) {
+  const enum access access = (enum access)(intptr_t)data;
+  if (open_class == CLASS_NONE && trace.events == NULL && (translated || medium_probe == 0)) {
     if (!translated && address >= direct_map + medium_begin && address < direct_map + medium_end) (void)on_medium(info, address);
     return;
   }
@@ -232,14 +274,19 @@ static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t addres
   }
   const uint64_t physical = on_medium(info, address);
   if (physical == 0) return;
-  const uint64_t size = 1ull << qemu_plugin_mem_size_shift(info);
+  if (access == ACCESS_SHOWS_FLUSH) {
+    trace_access(&trace, TRACE_FLUSH, physical & ~63ull, 64);
+    return;
+  }
+  const uint32_t size = 1u << qemu_plugin_mem_size_shift(info);
   if (!qemu_plugin_mem_is_store(info)) {
     counters[BYTES_READ] += size;
     return;
   }
   counters[BYTES_WRITTEN] += size;
-  if (data != NULL) counters[STREAMED_BYTES] += size;
+  if (access == ACCESS_STREAMS) counters[STREAMED_BYTES] += size;
   touch(physical, size);
+  trace_access(&trace, access == ACCESS_STREAMS ? TRACE_STREAM : TRACE_STORE, physical, size);
 }
 
 static void add_inline(struct qemu_plugin_insn *insn, uint64_t *counter) {
@@ -281,8 +328,10 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
       add_inline(insn, &counters[FENCES]);
       call(insn, on_fence, 0);
     }
-    const intptr_t streams = facts.kind == INSN_NON_TEMPORAL;
-    qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)streams);
+    const bool shows_flush = trace.prefix[0] != '\0' && address >> 63 && is_shown_flush(qemu_plugin_insn_data(insn), size);
+    if (shows_flush) add_inline(insn, &counters[FLUSHES]);
+    const intptr_t access = shows_flush ? ACCESS_SHOWS_FLUSH : facts.kind == INSN_NON_TEMPORAL ? ACCESS_STREAMS : ACCESS_PLAIN;
+    qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)access);
   }
 }
 
@@ -310,6 +359,7 @@ static void on_exit_write(qemu_plugin_id_t id, void *data) {
   (void)id;
   (void)data;
   book(CLASS_NONE);
+  must(trace_end(&trace), trace.prefix);
   FILE *file = fopen(out_path, "w");
   if (file == NULL) {
     fprintf(stderr, "count: cannot write %s\n", out_path);
@@ -326,7 +376,11 @@ static void on_exit_write(qemu_plugin_id_t id, void *data) {
     }
     fprintf(file, "}");
   }
-  fprintf(file, "\n]}\n");
+  fprintf(file, "\n],\"calls\":{");
+  for (int i = 0; i < table.function_count; ++i) {
+    fprintf(file, "%s\"%s\":%lu", i ? "," : "", table.functions[i].name, counters[FIRST_CALLS + i]);
+  }
+  fprintf(file, "}}\n");
   if (fclose(file) != 0) fprintf(stderr, "count: cannot write %s\n", out_path);
 }
 
@@ -337,18 +391,26 @@ static uint32_t *epochs(uint64_t count) {
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv) {
   (void)info;
-  const char *symbols = "";
+  const char *symbols = "", *medium = "";
   for (int i = 0; i < argc; ++i) {
     char *value = strchr(argv[i], '=');
     if (value == NULL) continue;
     *value++ = '\0';
     if (strcmp(argv[i], "out") == 0) snprintf(out_path, sizeof(out_path), "%s", value);
     if (strcmp(argv[i], "symbols") == 0) symbols = value;
+    if (strcmp(argv[i], "trace") == 0) snprintf(trace.prefix, sizeof(trace.prefix), "%s", value);
+    if (strcmp(argv[i], "medium") == 0) medium = value;
+    if (strcmp(argv[i], "trace_lo") == 0) trace.begin = strtoull(value, NULL, 0);
+    if (strcmp(argv[i], "trace_hi") == 0) trace.end = strtoull(value, NULL, 0);
     if (strcmp(argv[i], "lo") == 0) medium_begin = strtoull(value, NULL, 0);
     if (strcmp(argv[i], "hi") == 0) medium_end = strtoull(value, NULL, 0);
   }
   if (out_path[0] == '\0' || medium_end <= medium_begin || !read_symbols(symbols, &table)) {
     fprintf(stderr, "count: needs out=FILE, lo and hi of the NVDIMM and symbols=FILE\n");
+    return 1;
+  }
+  if (trace.prefix[0] != '\0' && !trace_map(&trace, medium, trace.begin - medium_begin)) {
+    fprintf(stderr, "count: a trace needs medium=FILE of the NVDIMM, and trace_lo and trace_hi within it\n");
     return 1;
   }
   const uint64_t lines = (medium_end - medium_begin) / 64;
