@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from . import LabError
+
 FILE = Path(__file__).parent / "accepted.json"
 GUEST = ("kernel_package", "qemu", "cpu")
 BUILD = ("preset", "compiler")
@@ -37,6 +39,20 @@ def text_of(accepted: dict[str, Any]) -> str:
     """One cell a line, so that a commit shows which changed."""
     cells = ",\n".join(f"  {json.dumps(name)}: {json.dumps(cell)}" for name, cell in sorted(accepted["cells"].items()))
     return f'{{"on": {json.dumps(accepted["on"], sort_keys=True)},\n "cells": {{\n{cells}\n}}}}\n'
+
+
+def read(file: Path = FILE) -> dict[str, Any]:
+    """What was accepted. LabError where nobody accepted anything, or the file is damaged."""
+    remedy = "`daxlab exact --self-test --accept` writes it, `git checkout` brings the committed one back"
+    try:
+        accepted = json.loads(file.read_text())
+    except OSError:
+        raise LabError(f"there are no accepted counts ({file}): {remedy}") from None
+    except ValueError:
+        accepted = {}
+    if not isinstance(accepted, dict) or not {"on", "cells"} <= accepted.keys():
+        raise LabError(f"{file} is damaged: {remedy}")
+    return accepted
 
 
 def check(lines: list[dict[str, Any]], on: dict[str, str], accepted: dict[str, Any]) -> tuple[list[str], list[str]]:

@@ -20,6 +20,11 @@ FUNCTIONS = (
     "vfs_fsync_range", "blkdev_issue_zeroout",
 )
 
+# Of these, what nothing but a file system's work calls: the calls that the kernel's own probes count must be the plugin's.
+PROBED = ("dax_iomap_fault", "dax_iomap_pte_fault", "dax_iomap_rw", "dax_writeback_mapping_range", "xlog_write", "xlog_cil_push_work", "xlog_write_iclog",
+          "xfs_log_force_seq", "xfs_file_fsync", "jbd2_journal_commit_transaction", "jbd2_complete_transaction", "ext4_sync_file", "vm_map_ram",
+          "vm_unmap_ram")
+
 _RULES = tuple((group, re.compile(pattern)) for group, pattern in (
     ("log", r"^(xlog_|xfs_log|xfs_cil|xfs_trans_commit|xfs_trans_ail|xfs_ail|xfsaild|jbd2_|__jbd2|ext4_fc_|journal_|start_this_handle|add_transaction_credits|xfs_(inode|buf|icreate|efi|efd)_item)"),
     ("dax_iomap", r"^(dax_|__dax|iomap_|grab_mapping_entry|bdev_dax)"),
