@@ -7,6 +7,7 @@ import pytest
 import make_runs
 from daxlab import exact, figures, kernel_gap, report, style, tables
 from daxlab.sections import exact as exact_section
+from daxlab.sections import kernel_crash as crash_section
 from daxlab.sections import kernel_gap as gap_section
 
 MODULES = [m for m in figures.modules() if figures.name(m).startswith("exact_")]
@@ -104,6 +105,18 @@ def test_the_page_holds_both_sections_where_a_model_stands_beside_the_kernel(exa
     page = report.render(exact_runs(*ENGINES, "xfs-today"), [])
     assert exact_section.TITLE in page and gap_section.TITLE in page and "xlog_write" in page
     assert gap_section.TITLE not in report.render(exact_runs(*ENGINES), [])
+
+
+def test_the_page_tells_crash_images_their_findings_and_the_control(exact_runs):
+    runs = exact_runs("xfs-dax")
+    assert crash_section.TITLE not in report.render(runs, [])
+    counts = dict.fromkeys(("sequences", "operations", "stores", "flushes", "fences", "points", "distinct", "judged", "trees", "checked"), 512)
+    finding = {"what": "/foo is gone", "where": "before 'sync /'", "image": "3/all", "sequence": "create /foo; sync /"}
+    runs.environments[0]["kernel_crash"] = [counts | {"name": "xfs-dax", "wrong": 1, "findings": [finding], "alarms": ["BUG: none"], "control_judged": 52,
+                                                      "control_wrong": 50}]
+    page = report.render(runs, [])
+    for text in (crash_section.TITLE, "/foo is gone", "3/all", "BUG: none", "50 of 52"):
+        assert text in page
 
 
 def test_one_factor_fitted_on_half_of_the_cells_predicts_a_proportional_model(exact_runs):

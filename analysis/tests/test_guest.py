@@ -5,6 +5,7 @@ import json
 import lzma
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-from guest import gate, LabError, MissingFacility, image, kernel, lab, machine, packages, records, symbols  # noqa: E402
+from guest import gate, LabError, MissingFacility, crash, image, kernel, lab, machine, packages, records, seeded, symbols  # noqa: E402
 
 FILES = {"init": b"#!/bin/sh\n", "bin/busybox": b"\x7fELF" + b"x" * 5, "lib/modules/xfs.ko": b""}
 LINKS = {"bin/sh": "busybox", "sbin": "bin"}
@@ -64,6 +65,33 @@ def bzimage(payload: bytes) -> bytes:
 def test_the_kernel_image_is_taken_out_of_a_bzimage(pack):
     elf = b"\x7fELF" + b"kernel" * 100
     assert kernel.unpack_image(bzimage(pack(elf))) == elf
+
+
+def elf(sections):
+    """An image of 64 bits with these sections and their names."""
+    names = b"\0" + b"\0".join(name.encode() for name in sections) + b"\0.shstrtab\0"
+    contents = [b"", *sections.values(), names]
+    at, headers = 64, b""
+    for content, name in zip(contents, ["", *sections, ".shstrtab"]):
+        place = names.index(b"\0" + name.encode() + b"\0") + 1 if name else 0
+        headers += struct.pack("<IIQQQQIIQQ", place, 1, 0, 0, at, len(content), 0, 0, 0, 0)
+        at += len(content)
+    head = bytearray(64)
+    struct.pack_into("<Q", head, 0x28, at)
+    struct.pack_into("<HHH", head, 0x3a, 64, len(contents), len(contents) - 1)
+    return bytes(head) + b"".join(contents) + headers
+
+
+def test_a_traced_kernel_shows_its_flushes_where_they_are_chosen_and_nowhere_else():
+    clwb = kernel.CLWB
+    image = elf({".text": b"\x90" + clwb, ".altinstr_replacement": b"\x0f" + clwb + b"\x0f"})
+    shown = kernel.show_flushes(image)
+    assert len(shown) == len(image) and shown[kernel.section(image, ".text")] == b"\x90" + clwb
+    assert shown[kernel.section(image, ".altinstr_replacement")] == b"\x0f" + kernel.SHOWN_FLUSH + b"\x0f"
+    with pytest.raises(LabError, match="no clwb"):
+        kernel.show_flushes(elf({".altinstr_replacement": b"\x90"}))
+    with pytest.raises(LabError, match="no section"):
+        kernel.show_flushes(elf({".text": clwb}))
 
 
 def test_what_is_no_kernel_is_named():
@@ -124,6 +152,14 @@ def test_every_cell_gets_a_file_system_of_its_own():
     assert script.count("mkfs.xfs -q") == script.count("umount /mnt/p") == 2
     assert script.index("/job/0.json") < script.index("/job/1.json")
     assert "mkfs" not in lab.job_script(job("devdax")) and "-m devdax" in lab.job_script(job("devdax"))
+
+
+def test_a_probed_job_lets_the_kernel_count_calls_too():
+    script = lab.job_script(job() | {"probed": ["xlog_write"]})
+    assert "p:daxlab/xlog_write xlog_write" in script and script.index("kprobe_events") < script.index("mkfs") < script.index("kprobe_profile")
+    assert "kprobe" not in lab.job_script(job())
+    assert lab.probed_calls("  xlog_write    17   0\n  vm_map_ram   0   0\n") == {"xlog_write": 17, "vm_map_ram": 0}
+    assert set(symbols.PROBED) <= set(symbols.FUNCTIONS)
 
 
 KALLSYMS = """ffffffff81000000 T _stext
@@ -228,6 +264,45 @@ def test_too_little_space_is_a_missing_facility(monkeypatch, tmp_path):
         lab.check_space(tmp_path)
 
 
+def test_guests_of_different_kernels_share_no_snapshot():
+    assert len({lab.Variant(k, t).suffix for k in ("stable", "backports") for t in (False, True)}) == 4
+    assert lab.Variant().suffix == ""
+
+
+def test_backports_are_asked_with_lists_of_their_own(tmp_path):
+    own = kernel.source("backports", tmp_path)
+    assert kernel.source("stable", tmp_path).options == ()
+    assert any("sources.list" in word for word in own.options) and "backports" in (tmp_path / "apt/sources.list").read_text()
+    assert any(word.startswith("Dir::State::lists=" + str(tmp_path)) for word in own.options)
+
+
+def test_an_interrupt_ends_the_machines_that_run_and_starts_no_other():
+    running = machine.Running()
+    process = running.start(["sleep", "1000"])
+    running.stop()
+    assert process.wait(10) == -signal.SIGKILL
+    with pytest.raises(machine.Interrupted):
+        running.start(["sleep", "1000"])
+
+
+def test_the_interrupt_reaches_jobs_in_other_threads(monkeypatch):
+    running = machine.Running()
+    monkeypatch.setattr(machine, "running", running)
+    codes = []
+
+    def job(number):
+        if number == 1:
+            while not running._processes:
+                pass
+            raise KeyboardInterrupt
+        codes.append(running.start(["sleep", "1000"]).wait())
+
+    monkeypatch.setattr(lab.os, "cpu_count", lambda: 2)
+    with pytest.raises(KeyboardInterrupt):
+        lab.in_parallel(job, 2)
+    assert codes == [-signal.SIGKILL]
+
+
 def test_the_snapshots_key_follows_content(tmp_path):
     files = {"init": tmp_path / "init"}
     files["init"].write_text("a")
@@ -253,6 +328,16 @@ def test_the_gate_has_no_threshold_and_its_file_round_trips():
         assert len(differ) == 2 and all(what in line for line in differ)
 
 
+def test_no_accepted_counts_are_one_clear_line(tmp_path):
+    with pytest.raises(LabError, match="no accepted counts.*--accept"):
+        gate.read(tmp_path / "accepted.json")
+    for text in ("{", "[]", '{"on": {}}'):
+        (tmp_path / "accepted.json").write_text(text)
+        with pytest.raises(LabError, match="damaged"):
+            gate.read(tmp_path / "accepted.json")
+    assert gate.read()["cells"]
+
+
 def test_the_gate_misses_no_cell_on_either_side():
     accepted = gate.accepted_from(_lines(), ON)
     assert "not counted" in gate.check(_lines()[:1], ON, accepted)[0][0]
@@ -266,3 +351,31 @@ def test_the_gate_says_what_another_guest_or_build_keeps_it_from_comparing():
     assert len(left_out) == 1 and len(differ) == 2 and all("fences" in line for line in differ)
     differ, left_out = gate.check(_lines(fences=3), ON | {"qemu": "other"}, accepted)
     assert len(left_out) == 1 and len(differ) == 1 and differ[0].startswith("native")
+
+
+def test_every_seeded_change_fits_the_tree_and_differs_from_it():
+    root = Path(seeded.__file__).resolve().parents[2]
+    found = seeded.changes()
+    assert len(found) == 5 and len({change.name for change in found}) == 5
+    for change in found:
+        text = (root / change.file).read_text()
+        assert change.apply(text) != text and change.predicted
+        with pytest.raises(LabError, match="stands 0 times"):
+            change.apply("nothing")
+
+
+def test_a_seeded_change_must_move_the_predicted_counters_and_no_other():
+    change = seeded.Change("c", "f", "a", "b", {"append": {"fences": 0.5, "instructions_user": [1, 9]}})
+    before, after = _lines()[:1], _lines(fences=3, instructions_user=50)[:1]
+    assert seeded.wrong(change, seeded.deltas(before, after)) == []
+    for counters in ({"fences": 2}, {"fences": 4}, {"fences": 3, "clwb": 5}, {"fences": 3, "instructions_user": 60}):
+        assert seeded.wrong(change, seeded.deltas(before, _lines(**({"instructions_user": 50} | counters))[:1])), counters
+    assert "not counted" in seeded.wrong(change, {})[0]
+
+
+def test_alarms_of_a_recovering_kernel_are_told_from_its_usual_words():
+    for line in ("XFS (pmem0): Metadata corruption detected at xfs_agf_read_verify", "EXT4-fs error (device pmem0): ext4_lookup", "BUG: unable to handle",
+                 "WARNING: CPU: 0 PID: 1 at fs/xfs/xfs_log.c"):
+        assert crash.ALARMS.search(line)
+    for line in ("XFS (pmem0): Starting recovery (logdev: internal)", "EXT4-fs (pmem0): recovery complete", "report a bug", "EXT4-fs (pmem0): mounted filesystem"):
+        assert not crash.ALARMS.search(line)

@@ -42,18 +42,6 @@ void wait_for_tick() {
   } while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
 }
 
-/// XFS mounts and turns DAX off without an error where the device lacks it; only the file itself says so.
-Result<void> check_dax(const std::string& folder) {
-  const std::string path = folder + "/.dax";
-  const Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  struct statx status {};
-  if (!fd || ::statx(fd.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) != 0 || ::unlink(path.c_str()) != 0) {
-    return Error(Errc::kIo, fmt::format("{}: {}", path, std::strerror(errno)));
-  }
-  if ((status.stx_attributes_mask & status.stx_attributes & STATX_ATTR_DAX) != 0) return {};
-  return Error(Errc::kMissingFacility, fmt::format("{}: files are not DAX (STATX_ATTR_DAX is not set)", folder));
-}
-
 /// Shows the plugin where the medium is mapped: one load of its first byte right after the mark.
 void show_medium(const pmem::Region& region) {
   const std::byte* first = region.bytes().data();
@@ -157,6 +145,17 @@ std::string mmu_name(const Cell& cell, const pmem::Region& region) {
 }
 
 }  // namespace
+
+Result<void> check_dax(const std::string& folder) {
+  const std::string path = folder + "/.dax";
+  const Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  struct statx status {};
+  if (!fd || ::statx(fd.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) != 0 || ::unlink(path.c_str()) != 0) {
+    return Error(Errc::kIo, fmt::format("{}: {}", path, std::strerror(errno)));
+  }
+  if ((status.stx_attributes_mask & status.stx_attributes & STATX_ATTR_DAX) != 0) return {};
+  return Error(Errc::kMissingFacility, fmt::format("{}: files are not DAX (STATX_ATTR_DAX is not set)", folder));
+}
 
 Json run_guest_cell(const Json& json) {
   mark<marks::kCell>();

@@ -17,6 +17,9 @@
 
 namespace daxlab::harness {
 
+/// Whether files in `folder` are DAX; kMissingFacility where they are not. XFS mounts and turns DAX off without an error where the device
+/// lacks it; only a file itself says so.
+Result<void> check_dax(const std::string& folder);
 /// Runs the cell of a task. Never fails itself: what went wrong is the result's status and error.
 Json run_guest_cell(const Json& task);
 

@@ -9,7 +9,7 @@ from . import LabError, packages
 from .kernel import Kernel
 
 HERE = Path(__file__).parent
-PROGRAMS = ("mkfs.ext4", "mkfs.xfs", "ndctl")
+PROGRAMS = ("mkfs.ext4", "mkfs.xfs", "ndctl", "e2fsck", "xfs_repair")
 DIRECTORIES = ("dev", "proc", "sys", "mnt", "tmp", "run", "var", "var/run", "usr", "etc", "job", "out")
 LINKS = {"lib64": "lib", "sbin": "bin", "usr/lib": "../lib", "usr/lib64": "../lib", "usr/bin": "../bin", "usr/sbin": "../bin", "etc/mtab": "/proc/mounts"}
 

@@ -1,4 +1,4 @@
-"""The guest's kernel: the newest cloud kernel of this Debian release, its package fetched and unpacked, never installed.
+"""The guest's kernel: the newest cloud kernel of this Debian release or of its backports, its package fetched and unpacked, never installed.
 
 The uncompressed image boots by its PVH note: unpacking a bzImage in an emulated processor would take longer than the rest of the boot.
 """
@@ -29,6 +29,15 @@ class Kernel:
     def image(self) -> Path:
         return self.folder / "vmlinux"
 
+    def traced_image(self) -> Path:
+        """The image with a compare of the same length in the place of clwb, whose address QEMU shows nobody (plugin/classify.h)."""
+        path = self.folder / "vmlinux.traced"
+        if not path.exists():
+            partial = path.with_suffix(".new")
+            partial.write_bytes(show_flushes(self.image.read_bytes()))
+            partial.rename(path)
+        return path
+
     @property
     def release(self) -> str:
         return (self.folder / "release").read_text().strip()
@@ -39,7 +48,8 @@ class Kernel:
 
     def modules(self) -> list[Path]:
         """The modules to load, dependencies first; what is built in is left out."""
-        root = self.folder / "unpacked/lib/modules" / self.release
+        unpacked = self.folder / "unpacked"
+        root = next(path for path in (unpacked / "lib/modules" / self.release, unpacked / "usr/lib/modules" / self.release) if path.is_dir())
         found = {path.stem.replace("-", "_"): path for path in root.rglob("*.ko")}
         built_in = {Path(line).stem.replace("-", "_") for line in (root / "modules.builtin").read_text().split()}
         order: list[str] = []
@@ -85,37 +95,90 @@ def unpack_image(bzimage: bytes) -> bytes:
     return image
 
 
+CLWB, SHOWN_FLUSH = b"\x66\x0f\xae\x30", b"\x3e\x80\x38\x00"  # clwb (%rax); ds cmpb $0, (%rax)
+
+
+def section(image: bytes, wanted: str) -> slice:
+    """Where a section lies in an ELF image of 64 bits."""
+    offset, = struct.unpack_from("<Q", image, 0x28)
+    size, count, names = struct.unpack_from("<HHH", image, 0x3a)
+    headers = [struct.unpack_from("<IIQQQQ", image, offset + size * number) for number in range(count)]
+    for name, _, _, _, at, length in headers:
+        begin = headers[names][4] + name
+        if image[begin:image.index(b"\0", begin)] == wanted.encode():
+            return slice(at, at + length)
+    raise LabError(f"the kernel's image has no section {wanted}")
+
+
+def show_flushes(image: bytes) -> bytes:
+    """arch/x86/include/asm/special_insns.h, clwb(): the instruction is chosen at boot, from replacements in a section of their own."""
+    where = section(image, ".altinstr_replacement")
+    replacements = image[where]
+    if CLWB not in replacements:
+        raise LabError("the kernel's image holds no clwb to be traced")
+    return image[:where.start] + replacements.replace(CLWB, SHOWN_FLUSH) + image[where.stop:]
+
+
 def _through(command: list[str], data: bytes) -> bytes:
     if not shutil.which(command[0]):
         raise MissingFacility(f"{command[0]} is missing: apt-get install {command[0]}")
     return subprocess.run(command, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
 
 
-def newest_package() -> str:
-    told = subprocess.run(["apt-cache", "depends", META_PACKAGE], capture_output=True, text=True).stdout
-    found = re.search(r"Depends: (linux-image-[0-9]\S+cloud-amd64)", told)
-    return found[1] + "-unsigned" if found else ""
+@dataclass(frozen=True)
+class Source:
+    """Where a kernel's package comes from."""
+
+    name: str  # as people give it to --kernel
+    options: tuple[str, ...] = ()  # of apt
+
+    def newest_package(self) -> str:
+        told = subprocess.run(["apt-cache", *self.options, "depends", META_PACKAGE], capture_output=True, text=True).stdout
+        found = re.search(r"Depends: (linux-image-[0-9]\S+cloud-amd64)", told)
+        return found[1] + "-unsigned" if found else ""
+
+    def update(self, log: Path) -> bool:
+        if not self.options:
+            return packages.apt_get(log, "update")
+        with log.open("a") as out:
+            return subprocess.run(["apt-get", "-q", *self.options, "update"], stdout=out, stderr=out).returncode == 0
 
 
-def ensure(folder: Path, log: Path) -> Kernel:
+def source(name: str, state: Path) -> Source:
+    """`stable` asks apt as it is set up here; `backports` asks with lists of its own, so that nothing on this machine changes."""
+    if name == "stable":
+        return Source(name)
+    own = state / "apt"
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (own / folder).mkdir(parents=True, exist_ok=True)
+    sources = own / "sources.list"
+    sources.write_text("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm-backports main\n")
+    words = {"Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "/nonexistent", "Dir::State::lists": own / "lists", "Dir::Cache": own / "cache"}
+    return Source(name, tuple(part for key, value in words.items() for part in ("-o", f"{key}={value}")) + ("-o", "APT::Sandbox::User=root"))
+
+
+def ensure(folder: Path, log: Path, origin: Source) -> Kernel:
     """Fetches and unpacks the kernel unless that was done."""
     kernel = Kernel(folder)
     if (folder / "package").exists():
         return kernel
-    package = newest_package()
-    if not package and packages.apt_get(log, "update"):
-        package = newest_package()
+    package = origin.newest_package()
+    if not package and origin.update(log):
+        package = origin.newest_package()
     if not package:
-        raise MissingFacility(f"no package source offers {META_PACKAGE}: apt-get update, or add a Debian mirror")
+        raise MissingFacility(f"no package source offers {META_PACKAGE} ({origin.name}): apt-get update, or add a Debian mirror")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _fetch(package, folder, log)
+    _fetch(package, folder, log, origin)
     deb = next(folder.glob("*.deb"))
     with log.open("a") as out:
         if subprocess.run(["dpkg-deb", "-x", deb, folder / "unpacked"], stdout=out, stderr=out).returncode != 0:
             raise LabError(f"cannot unpack {deb.name}; the log is {log}")
     version = deb.name.split("_")[1]
     deb.unlink()
+    for packed in (folder / "unpacked").rglob("*.ko.xz"):
+        packed.with_suffix("").write_bytes(lzma.decompress(packed.read_bytes()))
+        packed.unlink()
     image = next((folder / "unpacked/boot").glob("vmlinuz-*"))
     kernel.image.write_bytes(unpack_image(image.read_bytes()))
     (folder / "release").write_text(image.name.removeprefix("vmlinuz-") + "\n")
@@ -123,12 +186,12 @@ def ensure(folder: Path, log: Path) -> Kernel:
     return kernel
 
 
-def _fetch(package: str, folder: Path, log: Path) -> None:
-    command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package]
+def _fetch(package: str, folder: Path, log: Path, origin: Source) -> None:
+    command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", *origin.options, "download", package]
     for again in (True, False):
         with log.open("a") as out:
             if subprocess.run(command, cwd=folder, stdout=out, stderr=out).returncode == 0:
                 return
         if again:
-            packages.apt_get(log, "update")
+            origin.update(log)
     raise MissingFacility(f"apt-get download {package} failed; its log is {log}")

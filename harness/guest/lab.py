@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +59,9 @@ def compile_c(source: Path, target: Path, root: Path, *flags: str) -> None:
     partial.rename(target)
 
 
-def key_of(files: dict[str, Path], kernel_package: str) -> str:
+def key_of(files: dict[str, Path], kernel_name: str) -> str:
     """Changes when anything changes that the snapshot holds."""
-    digest = hashlib.sha256(f"{kernel_package}\n{machine.version()}\n{machine.KERNEL_LINE}\n{machine.CPU}\n{machine.MEMORY}\n".encode())
+    digest = hashlib.sha256(f"{kernel_name}\n{machine.version()}\n{machine.KERNEL_LINE}\n{machine.CPU}\n{machine.MEMORY}\n".encode())
     for name in sorted(files):
         digest.update(f"{name} {hashlib.sha256(files[name].read_bytes()).hexdigest()}\n".encode())
     for source in ("image.py", "machine.py"):
@@ -69,30 +69,45 @@ def key_of(files: dict[str, Path], kernel_package: str) -> str:
     return digest.hexdigest()[:32]
 
 
-def ensure(state: Path, root: Path, program: Path) -> Lab:
+@dataclass(frozen=True)
+class Variant:
+    """Which guest: what its kernel is, and whether that shows where it flushes (for a trace)."""
+
+    kernel: str = "stable"
+    traced: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """Of the files that differ between guests."""
+        return ("" if self.kernel == "stable" else f".{self.kernel}") + (".traced" if self.traced else "")
+
+
+def ensure(state: Path, root: Path, program: Path, variant: Variant = Variant()) -> Lab:
     """Makes what is missing or out of date: packages, kernel, plugin, image, snapshot."""
     state.mkdir(parents=True, exist_ok=True)
     with (state / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return _ensure(state, root, program)
+        return _ensure(state, root, program, variant)
 
 
-def _ensure(state: Path, root: Path, program: Path) -> Lab:
+def _ensure(state: Path, root: Path, program: Path, variant: Variant) -> Lab:
     machine.sweep(machine.memory_folder())
     log = state / "setup.log"
     packages.ensure(log)
-    found = kernel.Kernel(state / "kernel")
-    if not (state / "kernel/package").exists():
+    folder = state / ("kernel" if variant.kernel == "stable" else f"kernel.{variant.kernel}")
+    found = kernel.Kernel(folder)
+    if not (folder / "package").exists():
         check_space(state)
         with step("kernel package"):
-            found = kernel.ensure(state / "kernel", log)
+            found = kernel.ensure(folder, log, kernel.source(variant.kernel, state))
     compile_c(HERE / "plugin/count.c", state / "count.so", root, "-fPIC", "-shared", "-fvisibility=hidden")
     compile_c(HERE / "pause.c", state / "pause", root, "-static")
     files = image.contents(found, program, state / "pause")
-    key = key_of(files, found.package)
-    guest = machine.Guest(found.image, state / "image.cpio", state / "snapshot")
-    lab = Lab(guest, state / "count.so", state / "symbols", found, key)
-    key_file, kallsyms = state / "key", state / "kallsyms"
+    suffix = variant.suffix
+    key = key_of(files, found.package + suffix)
+    guest = machine.Guest(found.traced_image() if variant.traced else found.image, state / f"image.cpio{suffix}", state / f"snapshot{suffix}")
+    lab = Lab(guest, state / "count.so", state / f"symbols{suffix}", found, key)
+    key_file, kallsyms = state / f"key{suffix}", state / f"kallsyms{suffix}"
     if not key_file.exists() or key_file.read_text() != key or not guest.state.exists():
         check_space(state)
         key_file.unlink(missing_ok=True)
@@ -109,9 +124,17 @@ def _ensure(state: Path, root: Path, program: Path) -> Lab:
     return lab
 
 
+TRACING = "/sys/kernel/tracing"
+
+
 def job_script(job: dict[str, Any]) -> str:
-    """The guest's side of a job: each cell on a medium formatted anew, in a process of its own."""
+    """The guest's side of a job: each cell on a medium formatted anew, in a process of its own. With `probed`, kprobes of the kernel count the
+    calls of those functions meanwhile."""
     lines = [". /job.env", "export LD_BIND_NOW=1"]
+    for function in job.get("probed", ()):
+        lines.append(f"echo p:daxlab/{function} {function} >> {TRACING}/kprobe_events")
+    if "probed" in job:
+        lines.append(f"echo 1 > {TRACING}/events/daxlab/enable")
     if job["medium"] == "devdax":
         lines += ["ndctl create-namespace -f -e namespace$MEDIUM.0 -m devdax -M mem || exit 1", "ln -s /dev/dax$MEDIUM.0 /dev/daxlab"]
     else:
@@ -124,18 +147,30 @@ def job_script(job: dict[str, Any]) -> str:
         point = job["mount_point"]
         lines += [f"mkdir -p {point}", f"mkfs.{job['type']} {job['mkfs']} /dev/pmem$MEDIUM",
                   f"mount -t {job['type']} -o {job['mount_options']} /dev/pmem$MEDIUM {point}", run, f"umount {point}"]
-    return "\n".join([*lines, "true", ""])
+    return "\n".join([*lines, *([f"cat {TRACING}/kprobe_profile > /out/probed"] if "probed" in job else []), "true", ""])
+
+
+def plugin_argument(lab: Lab, counted: Path) -> str:
+    plugin, out, names = (machine.escaped(path) for path in (lab.plugin, counted, lab.symbols))
+    return f"{plugin},out={out},symbols={names},lo={machine.MEDIUM_ADDRESS:#x},hi={machine.MEDIUM_ADDRESS + machine.MEDIUM_BYTES:#x}"
 
 
 def run_job(lab: Lab, job: dict[str, Any], program: bytes, work: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Each cell's own result and its classes as counted, in order."""
+    answer, counted = run_counted(lab, job, program, work)
+    cells = counted["cells"]
+    if len(cells) != len(job["cells"]):
+        raise LabError(f"job {job['name']}: the plugin saw {len(cells)} of {len(job['cells'])} cells")
+    missing = {"status": "failed", "error": "the cell's process ended without a result"}
+    return [json.loads(answer[f"{n}.json"]) if f"{n}.json" in answer else missing for n in range(len(cells))], cells
+
+
+def run_counted(lab: Lab, job: dict[str, Any], program: bytes, work: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """What a job left in /out, and what the plugin wrote."""
     files = {"job.sh": job_script(job).encode(), "daxlab": program}
     files |= {f"{number}.json": json.dumps(cell["task"]).encode() for number, cell in enumerate(job["cells"])}
     counted = work / "counted.json"
-    end = machine.MEDIUM_ADDRESS + machine.MEDIUM_BYTES
-    plugin, out, names = (machine.escaped(path) for path in (lab.plugin, counted, lab.symbols))
-    plugin = f"{plugin},out={out},symbols={names},lo={machine.MEDIUM_ADDRESS:#x},hi={end:#x}"
-    answer = machine.run_job(lab.guest, files, plugin)
+    answer = machine.run_job(lab.guest, files, plugin_argument(lab, counted))
     for name in ("log", "dmesg"):
         (work / name).write_bytes(answer.get(name, b""))
     if not counted.exists():
@@ -143,11 +178,25 @@ def run_job(lab: Lab, job: dict[str, Any], program: bytes, work: Path) -> tuple[
     if answer.get("code", b"").strip() != b"0":
         said = answer.get("log", b"").decode(errors="replace").strip().splitlines()[-1:]
         raise LabError(f"job {job['name']} failed in the guest: {' '.join(said) or 'it said nothing'}")
-    cells = json.loads(counted.read_text())["cells"]
-    if len(cells) != len(job["cells"]):
-        raise LabError(f"job {job['name']}: the plugin saw {len(cells)} of {len(job['cells'])} cells")
-    missing = {"status": "failed", "error": "the cell's process ended without a result"}
-    return [json.loads(answer[f"{n}.json"]) if f"{n}.json" in answer else missing for n in range(len(cells))], cells
+    return answer, json.loads(counted.read_text())
+
+
+def probed_calls(profile: str) -> dict[str, int]:
+    """tracefs/kprobe_profile: a line a probe, its name, hits and misses."""
+    return {words[0]: int(words[1]) for line in profile.splitlines() if len(words := line.split()) >= 3}
+
+
+def check_calls(lab: Lab, job: dict[str, Any], program: bytes, work: Path) -> list[str]:
+    """Runs a job once more with kprobes on every watched function that only a file system calls; where the kernel counts other calls than the
+    plugin, from the beginning of the job to its end."""
+    work.mkdir(parents=True, exist_ok=True)
+    job = job | {"probed": symbols.PROBED}
+    answer, counted = run_counted(lab, job, program, work)
+    by_kernel = probed_calls(answer.get("probed", b"").decode())
+    if not any(by_kernel.values()):
+        return [f"{job['name']}: the kernel's own probes counted no call: {answer.get('log', b'').decode(errors='replace').strip()[-200:]}"]
+    return [f"{job['name']}: {function}: {counted['calls'].get(function)} calls by the plugin, {hits} by the kernel's probe"
+            for function, hits in sorted(by_kernel.items()) if counted["calls"].get(function) != hits]
 
 
 def stripped(program: Path, work: Path) -> bytes:
@@ -155,6 +204,18 @@ def stripped(program: Path, work: Path) -> bytes:
     target = work / "daxlab"
     subprocess.run(["strip", "-o", str(target), str(program)], check=True)
     return target.read_bytes()
+
+
+def in_parallel(one: Callable[[int], None], count: int) -> None:
+    """one(0) to one(count - 1), a machine each, as many at a time as there are processors. An interrupt ends the machines that run."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(count, os.cpu_count() or 1))) as pool:
+        try:
+            for done in concurrent.futures.as_completed([pool.submit(one, number) for number in range(count)]):
+                done.result()
+        except BaseException:
+            machine.running.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def run_jobs(lab: Lab, plan: dict[str, Any], program: Path, folder: Path, run: str) -> list[dict[str, Any]]:
@@ -175,28 +236,27 @@ def run_jobs(lab: Lab, plan: dict[str, Any], program: Path, folder: Path, run: s
         try:
             results, counted = run_job(lab, job, binary, work)
             lines[number] = [records.record(stub, run, began, *said) for stub, *said in zip(stubs, results, counted)]
-        except MissingFacility:
+        except (MissingFacility, machine.Interrupted):
             raise
         except LabError as error:
             lines[number] = [records.failed(stub, run, began, str(error)) for stub in stubs]
         bad = sum(line["status"] == "failed" for line in lines[number])
         say(f"exact: {job['name']}: {len(stubs)} cells{f', {bad} failed' if bad else ''} ({time.monotonic() - start:.1f} s)")
 
-    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(len(jobs), os.cpu_count() or 1))) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(one, number) for number in range(len(jobs))]):
-            done.result()
+    in_parallel(one, len(jobs))
     return [line for job in lines for line in job]
 
 
-def run_plan(lab: Lab, plan: dict[str, Any], program: Path, out: Path) -> int:
-    """Runs a plan into a run's folder; the number of cells that failed."""
+def run_plan(lab: Lab, plan: dict[str, Any], program: Path, out: Path, crashed: list[dict[str, Any]] | None = None) -> int:
+    """Runs a plan into a run's folder; the number of cells that failed. `crashed`: what crash.py found."""
     lines = run_jobs(lab, plan, program, out / "guest", out.name)
     with (out / "results.jsonl").open("a") as file:
         for line in lines:
             file.write(json.dumps(line, separators=(",", ":")) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    (out / "environment.json").write_text(json.dumps(environment(lab, plan), indent=2) + "\n")
+    told = environment(lab, plan) | ({"kernel_crash": crashed} if crashed else {})
+    (out / "environment.json").write_text(json.dumps(told, indent=2) + "\n")
     failures = [line for line in lines if line["status"] == "failed"]
     for line in failures:
         say(f"exact: {line['engine']}, {line['workload']}: {line['error']}")
@@ -204,16 +264,21 @@ def run_plan(lab: Lab, plan: dict[str, Any], program: Path, out: Path) -> int:
 
 
 def self_test(lab: Lab, plan: dict[str, Any], program: Path, accept: bool) -> list[str]:
-    """Runs a plan twice; what differs between the two, and from the accepted counts. `accept` makes these the accepted ones."""
+    """Runs a plan twice, and its kernels once more with probes of their own; what differs between those, and from the accepted counts. `accept`
+    makes these the accepted ones."""
     with tempfile.TemporaryDirectory(prefix="daxlab-guest.") as folder:
         runs = [run_jobs(lab, plan, program, Path(folder) / name, name) for name in ("first", "second")]
-    if differences := records.differences(*runs):
+        binary = stripped(program, Path(folder))
+        kernels = [job for job in plan["jobs"] if job["name"].startswith(gate.KERNEL_ENGINES)]
+        probed: list[str] = []
+        in_parallel(lambda number: probed.extend(check_calls(lab, kernels[number], binary, Path(folder) / f"probed-{number}")), len(kernels))
+    if differences := records.differences(*runs) + sorted(probed):
         return differences
     on = {"kernel_package": lab.kernel.package, "qemu": machine.version(), "cpu": machine.CPU} | {key: plan["environment"]["build"][key] for key in gate.BUILD}
     if accept:
         gate.FILE.write_text(gate.text_of(gate.accepted_from(runs[0], on)))
         return []
-    differences, left_out = gate.check(runs[0], on, json.loads(gate.FILE.read_text()))
+    differences, left_out = gate.check(runs[0], on, gate.read())
     for line in left_out:
         say(f"exact: {line}")
     return differences

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ MEDIUM_ADDRESS = 1 << 32  # the first NVDIMM of a pc machine lies there; the gue
 KERNEL_LINE = ("console=ttyS0 quiet panic=-1 nokaslr norandmaps mitigations=off random.trust_cpu=on cryptomgr.notests audit=0 apparmor=0 selinux=0 "
                "psi=0 noreplace-smp tsc=reliable")
 RTC = "base=2026-01-01T00:00:00,clock=vm"
+MEDIUM_PLACE = "@medium@"  # in a plugin's arguments: where the running machine's first NVDIMM lies on the host
 FOLDER_PREFIX = "daxlab-guest."  # of a machine's files, in memory while it runs
 BOOT_TIMEOUT_S = 240
 JOB_TIMEOUT_S = 900
@@ -157,6 +159,43 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+class Interrupted(LabError):
+    """Somebody wants no more machines."""
+
+
+class Running:
+    """The machines that are running now, so that an interrupt can end them: their jobs are waited for in other threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._stopped:
+                raise Interrupted("interrupted")
+            # A session of its own: a terminal's interrupt reaches the launcher alone, which ends its machines in order.
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                       preexec_fn=_die_with_parent, start_new_session=True)
+            self._processes.add(process)
+            return process
+
+    def ended(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._processes.discard(process)
+
+    def stop(self) -> None:
+        """Ends every machine; none starts afterwards."""
+        with self._lock:
+            self._stopped = True
+            for process in self._processes:
+                process.kill()
+
+
+running = Running()
+
+
 class Run:
     """One QEMU process with its files in memory; both are gone when the block ends."""
 
@@ -171,18 +210,29 @@ class Run:
                 file.truncate(size)
         monitor = self.folder / "monitor"
         command = guest.command(self.medium, self.mailbox, self.console, monitor)
-        self.process = subprocess.Popen([*command, *extra], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        preexec_fn=_die_with_parent)
-        self.monitor = Monitor(monitor, self.process)
+        try:
+            self.process = running.start([*command, *(word.replace(MEDIUM_PLACE, escaped(self.medium)) for word in extra)])
+        except LabError:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        try:
+            self.monitor = Monitor(monitor, self.process)
+        except BaseException:
+            self._end()
+            raise
 
     def __enter__(self) -> "Run":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.monitor.close()
+        self._end()
+
+    def _end(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+        running.ended(self.process)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def said(self) -> str:
