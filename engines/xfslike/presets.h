@@ -30,6 +30,7 @@ class PresetType final : public EngineType {
 
   std::string name() const override { return preset_.name; }
   std::string description() const override { return preset_.description; }
+  std::string models() const override { return "xfs-dax"; }
   std::vector<OptionSpec> options() const override { return option_specs(preset_.choices); }
   Traits traits(const Options& options) const override;
   std::vector<std::string> suite_variants() const override;
