@@ -44,9 +44,9 @@ class AilTest : public testing::Test {
     LogItem* const item = &thing;
     ail.insert({&item, 1}, lsn);
   }
+  std::vector<std::unique_ptr<Thing>> things;  // outlive the list that they are in
   LogStats stats;
   Ail ail{stats};
-  std::vector<std::unique_ptr<Thing>> things;
 };
 
 TEST_F(AilTest, KeepsTheOrderOfLsns) {

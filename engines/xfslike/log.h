@@ -39,7 +39,8 @@ class Log {
   /// Finds head and tail, replays into `sink`, and starts. kCorrupt names the block where the log is damaged beyond what a crash
   /// can do. `placement` outlives the log.
   static Result<std::unique_ptr<Log>> mount(LogPlacement& placement, const LogConfig& config, ReplaySink& sink);
-  /// Without unmount() as a crash: checkpoints that were not pushed are dropped, their items told (LogItem::aborted()).
+  /// Without unmount() as a crash: checkpoints that were not pushed are dropped, their items told (LogItem::aborted()). Items that
+  /// are in a checkpoint or in the AIL outlive the log.
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
