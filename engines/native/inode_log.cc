@@ -63,12 +63,22 @@ void write_record(Volume& volume, Inode& inode, std::byte* lines, uint32_t count
   log.tail_line += count;
 }
 
+/// A page that was to be this one when a crash cut its first group, and came back by way of free space. Order: the tail of what is left of a
+/// record, flush, fence; only then the new page.
+void forget_cut_record(Volume& volume, uint32_t block, uint32_t ordinal) {
+  uint64_t* const tail = cut_record(volume, block, 1, record_sequence(ordinal, 1), 0);
+  if (DAXLAB_LIKELY(tail == nullptr)) return;
+  pmem::store_commit(tail, 0);
+  pmem::persist(tail, sizeof *tail);
+}
+
 /// Makes `block` the tail page: its header, then whatever points to it. Neither needs to be durable before the records in it are: a
 /// crash that keeps a part of this leaves a log that ends where it ended before.
 void enter_page(Volume& volume, Inode& inode, uint32_t block) {
   LogState& log = inode.log;
   const bool first = log.head_block == 0;
   const uint32_t ordinal = first ? 0 : log.tail_ordinal + 1;
+  forget_cut_record(volume, block, ordinal);
   Line line{};
   LogPageDisk page{};
   page.magic = kLogPageMagic;
@@ -101,6 +111,19 @@ void enter_page(Volume& volume, Inode& inode, uint32_t block) {
 }
 
 }  // namespace
+
+uint64_t* cut_record(const Volume& volume, uint32_t block, uint32_t line, uint32_t sequence, uint32_t epoch) {
+  std::byte* const from = volume.address(block) + line * kLineBytes;
+  RecordHeaderDisk header;
+  pmem::load_bytes(&header, from, sizeof header);
+  if (header.lines == 0 || header.lines > kBlockLines - line || header.epoch < epoch) return nullptr;
+  auto* const tail_word = reinterpret_cast<uint64_t*>(from + header.lines * kLineBytes) - 1;
+  const uint64_t word = pmem::load(tail_word);
+  RecordTailDisk tail;
+  static_assert(sizeof tail == sizeof word);
+  std::memcpy(&tail, &word, sizeof tail);
+  return word != 0 && tail.sequence == sequence ? tail_word : nullptr;
+}
 
 // Order: page headers, pointers to them and records in any order; the caller's fence. A group counts once all of its records are
 // durable, because each checks itself and the last carries kLast; before, recovery stops in front of the group.

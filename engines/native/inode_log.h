@@ -69,6 +69,11 @@ inline void log_release(Volume& volume, uint32_t page, uint32_t by = 1) {
 /// Moves the attribute and state references to the page of the record that now says what they are.
 void log_hold_state(Volume& volume, LogState& log, uint32_t page, bool attributes);
 
+/// The last 8 bytes of what is left, at a place where a log ends, of a record that a crash cut there; null where nothing is left of one. They
+/// are to be zeroed durably before another record goes there: words that both have in common would complete the one that did not happen.
+/// Both are needed for that, the header, with its epoch, and the tail, with its checksum: a new record has others. `epoch`: of the record before.
+uint64_t* cut_record(const Volume& volume, uint32_t block, uint32_t line, uint32_t sequence, uint32_t epoch);
+
 inline uint32_t record_sequence(uint32_t ordinal, uint32_t line) { return ordinal * kLinesPerLogPage + line - 1; }
 
 }  // namespace daxlab::native

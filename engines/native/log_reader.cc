@@ -197,6 +197,10 @@ Result<LogShape> LogReader::finish(Scan& scan) {
     return std::move(shape);
   }
   shape.tail_line = scan.end.line;
+  if (shape.erase.empty() && shape.tail_line < kBlockLines) {
+    const uint32_t sequence = record_sequence(scan.end.ordinal, scan.end.line);
+    if (uint64_t* const left = cut_record(volume_, scan.end.block, scan.end.line, sequence, shape.epoch)) shape.erase.push_back(left);
+  }
   const Place tail{shape.pages.back(), shape.head_ordinal + static_cast<uint32_t>(shape.pages.size()) - 1, 1};
   LogPageDisk page;
   if (!page_header(tail, page)) {

@@ -49,7 +49,7 @@ struct LogShape {
   bool clear_head = false;       ///< The slot's head word names a page without a group.
   bool clear_next = false;       ///< The last page's next word names a page without a group.
   bool rewrite_header = false;   ///< The last page's header never became durable.
-  std::vector<uint64_t*> erase;  ///< Last 8 bytes of records that are valid but did not happen.
+  std::vector<uint64_t*> erase;  ///< Last 8 bytes of records that are valid but did not happen, or of what is left of one.
   bool torn() const { return clear_head || clear_next || rewrite_header || !erase.empty(); }
 };
 
