@@ -73,10 +73,17 @@ Result<uint64_t> take_from(Volume& volume, Group& group) {
 
 }  // namespace
 
+// As XFS (xfs_dialloc()): with little space left, free inodes of any group before new ones. What is little is not a hundredth here but a
+// half, as chunks are never given back: a medium that was full of files must hold as many again.
 Result<InodeSlot> InodeSlot::take(Volume& volume, uint64_t parent_ino, NodeKind kind) {
   const auto groups = static_cast<uint32_t>(volume.groups.size());
   const uint32_t first = kind == NodeKind::kDirectory ? volume.next_directory_group.fetch_add(1, std::memory_order_relaxed)
                                                       : volume.group_of(inode_block(parent_ino));
+  const bool low_space = volume.budget.available() < volume.superblock.block_count / 2;
+  for (uint32_t i = 0; low_space && i < groups; ++i) {
+    Group& group = *volume.groups[(first + i) % groups];
+    if (const auto inode = group.chunks.take()) return InodeSlot(volume, group.first_block * kInodesPerBlock + *inode);
+  }
   for (uint32_t i = 0; i < groups; ++i) {
     DAXLAB_ASSIGN(const uint64_t ino, take_from(volume, *volume.groups[(first + i) % groups]));
     if (ino != 0) return InodeSlot(volume, ino);
