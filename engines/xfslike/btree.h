@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <type_traits>
 
 #include "engines/pmem/on_media.h"
@@ -82,7 +83,12 @@ class BtreeBytes {
   uint32_t inner_entries_max() const { return inner_max_; }
 
  private:
-  struct Node;
+  struct Node {
+    MetadataRef bytes{nullptr, nullptr};
+    uint64_t address = 0;
+    uint32_t level = 0;
+    uint32_t count = 0;
+  };
   struct Path;
 
   Result<Node> open(uint64_t address, uint32_t level, BlockSpace::Access access) const;
@@ -105,7 +111,10 @@ class BtreeBytes {
   Result<bool> join_pair(const Path& path, uint32_t parent_level, uint32_t left_index);
   Result<void> shrink_root();
   Result<void> clear_below(uint64_t address, uint32_t level);
-  struct Bounds;
+  struct Bounds {
+    std::optional<uint64_t> low;
+    std::optional<uint64_t> high;
+  };
   Result<void> verify_node(uint64_t address, uint32_t level, const Bounds& bounds) const;
   Result<bool> visit_below(uint64_t address, uint32_t level, const std::function<bool(uint64_t, uint32_t)>& visit) const;
 

@@ -55,26 +55,31 @@ Result<void> DirBlocks::create(uint64_t self, uint64_t parent, std::span<const D
   return {};
 }
 
-/// None where it does not fit: the directory needs the leaf form.
-///
 /// A new index entry goes into the place of a stale one, else into the unused piece before the index, if there is one.
+Result<bool> DirBlocks::block_has_room(const BlockForm& form, uint32_t length) const {
+  DAXLAB_ASSIGN(const DirData::Piece last, form.data.piece_before(form.data.end()));
+  if (form.pairs.stale() == 0) {
+    const bool shared = form.data.best(0).offset == last.offset && form.data.best(1).length < length;
+    return last.unused && form.data.longest() >= length + (shared ? kDirPairBytes : 0);
+  }
+  const uint32_t squeezed = (form.pairs.stale() - 1) * kDirPairBytes;
+  return form.data.longest() >= length || (last.unused ? last.length : 0) + squeezed >= length;
+}
+
+/// None where it does not fit: the directory needs the leaf form.
 Result<std::optional<uint64_t>> DirBlocks::block_insert(std::string_view name, const DirTarget& target) {
   const uint32_t hash = dir_hash(name);
   const uint32_t length = dir_entry_bytes(name.size());
   DAXLAB_ASSIGN(BlockForm form, open_block(Access::kWrite));
   DAXLAB_ASSIGN(const std::optional<DirHit> present, form.find(name, hash));
   if (present) return Errc::kExists;
+  DAXLAB_ASSIGN(const bool fits, block_has_room(form, length));
+  if (!fits) return std::optional<uint64_t>();
 
-  std::optional<uint64_t> none;
-  DAXLAB_ASSIGN(DirData::Piece last, form.data.piece_before(form.data.end()));
   if (form.pairs.stale() == 0) {
-    if (!last.unused) return none;
-    const bool shared = form.data.best(0).offset == last.offset && form.data.best(1).length < length;
-    if (form.data.longest() < length + (shared ? kDirPairBytes : 0)) return none;
+    DAXLAB_ASSIGN(const DirData::Piece last, form.data.piece_before(form.data.end()));
     DAXLAB_TRY(form.data.give_to_index(last, form.data.end() - kDirPairBytes));
   } else if (form.data.longest() < length) {
-    const uint32_t squeezed = (form.pairs.stale() - 1) * kDirPairBytes;
-    if ((last.unused ? last.length : 0) + squeezed < length) return none;
     DAXLAB_TRY(block_compact(form));
   }
   DAXLAB_ASSIGN(const uint32_t address, put(form.data, 0, name, target));

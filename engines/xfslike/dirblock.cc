@@ -167,12 +167,19 @@ Result<void> DirBlocks::remove_block() {
   return {};
 }
 
-/// A data block; in the block form a leaf with it; in the leaf form the first free block and what the split of the leaf takes; in the
-/// node form a free block, a block a level and a new root.
-Result<uint32_t> DirBlocks::insert_blocks() const {
+/// A data block; with it, where the block form is full a leaf, where the leaf form is full the first free block and what the split of the
+/// leaf takes; in the node form a free block, a block a level and a new root.
+Result<uint32_t> DirBlocks::insert_blocks(size_t name_bytes) const {
   DAXLAB_ASSIGN(const Form form, this->form());
-  if (form == Form::kBlock) return 2;
-  if (form == Form::kLeaf) return 4;
+  if (form == Form::kBlock) {
+    DAXLAB_ASSIGN(const BlockForm block, open_block(Access::kRead));
+    DAXLAB_ASSIGN(const bool fits, block_has_room(block, dir_entry_bytes(name_bytes)));
+    return fits ? 0 : 2;
+  }
+  if (form == Form::kLeaf) {
+    DAXLAB_ASSIGN(const LeafForm leaf, open_leaf(Access::kRead));
+    return LeafForm::used_bytes(leaf.pairs.live() + 1, leaf.blocks + 1) <= block_bytes_ ? 1 : 4;
+  }
   DAXLAB_ASSIGN(MetadataRef root, need(index_at_, Access::kRead));
   DAXLAB_ASSIGN(const DirIndexBlock index, DirIndexBlock::open(std::move(root)));
   return 2 + (index.level + 1) + 1;

@@ -170,8 +170,8 @@ class DirBlocks {
   /// Frees the block of the block form, whose names lie elsewhere.
   Result<void> remove_block();
 
-  /// Objects that one insert adds at most. Nothing else adds any.
-  Result<uint32_t> insert_blocks() const;
+  /// Objects that an insert of a name of that many bytes adds at most, as the next change. Nothing else adds any.
+  Result<uint32_t> insert_blocks(size_t name_bytes) const;
   static constexpr uint32_t kInsertBlocksMax = 2 + (kDirLevelsMax + 1) + 1;
   /// The whole structure, block by block: each finding goes to `report`, which returns false to stop. Returns the number of names.
   Result<uint64_t> verify(const std::function<bool(std::string_view finding)>& report) const;
@@ -201,6 +201,7 @@ class DirBlocks {
   // dir_block_form.cc
   Result<BlockForm> open_block(Access access) const;
   Result<std::optional<uint64_t>> block_insert(std::string_view name, const DirTarget& target);
+  Result<bool> block_has_room(const BlockForm& form, uint32_t length) const;
   Result<void> block_compact(BlockForm& form);
   Result<DirFound> block_erase(std::string_view name);
   Result<void> block_to_leaf();

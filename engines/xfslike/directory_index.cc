@@ -179,7 +179,7 @@ Result<void> DirectoryIndex::list(uint64_t cookie, const std::function<bool(cons
 }
 
 Result<uint32_t> DirectoryIndex::insert_blocks(size_t name_bytes) const {
-  if (!home_.is_short()) return in_blocks([](DirBlocks& blocks) { return blocks.insert_blocks(); });
+  if (!home_.is_short()) return in_blocks([&](DirBlocks& blocks) { return blocks.insert_blocks(name_bytes); });
   DAXLAB_ASSIGN(const ShortForm form, ShortForm::read(home_.short_form()));
   // As if every number were a long one: whether this one is, is not known here.
   const size_t bytes = form.size_bytes() + (form.names().size() + 1) * 4 + 1 + 2 + name_bytes + 1 + 8;

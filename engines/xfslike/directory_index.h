@@ -64,7 +64,7 @@ class DirectoryIndex {
   /// Names with cookies above `cookie` (0: all), ascending, until `visit` returns false. Without "." and "..".
   Result<void> list(uint64_t cookie, const std::function<bool(const DirectoryEntry&)>& visit) const;
 
-  /// Objects of blocks() that an insert of a name of that many bytes adds at most: what the caller reserves before it.
+  /// Objects of blocks() that an insert of a name of that many bytes, as the next change, adds at most: what the caller reserves.
   Result<uint32_t> insert_blocks(size_t name_bytes) const;
   /// ... and a replace or set_parent with this number: none but where a short form gets its first number above 32 bits. An erase
   /// never adds any.
