@@ -94,7 +94,7 @@ TEST_P(DirectoryDamage, AFlippedByteNeverCrashesAQuestion) {
 
 TEST_P(DirectoryDamage, AFlippedByteNeverCrashesAChange) {
   Random random(GetParam().names + 1);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 25; ++round) {
     DirectoryModel directory(GetParam().block_bytes, 0);
     const uint64_t names = std::min<uint64_t>(GetParam().names, 2500);
     for (uint64_t i = 0; i < names; ++i) directory.insert("name-" + std::to_string(i), 1 + i);

@@ -99,7 +99,7 @@ std::vector<std::string> colliding_names(size_t count) {
 TEST_P(Directories, NamesOfOneHashLieInSeveralLeaves) {
   DirectoryModel directory(GetParam().block_bytes, GetParam().piece_bytes);
   const uint64_t leaf = GetParam().block_bytes / 8;
-  const std::vector<std::string> names = colliding_names(std::min<size_t>(leaf * 5 / 2, 3000));
+  const std::vector<std::string> names = colliding_names(std::min<size_t>(leaf * 5 / 2, 1300));
   for (const std::string& name : names) ASSERT_EQ(dir_hash(name), dir_hash(names[0]));
   for (uint64_t i = 0; i < leaf; ++i) ASSERT_NO_FATAL_FAILURE(directory.insert("other" + std::to_string(i), 5));
   for (size_t i = 0; i < names.size(); ++i) ASSERT_NO_FATAL_FAILURE(directory.insert(names[i], i + 1));
