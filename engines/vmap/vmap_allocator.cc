@@ -6,6 +6,8 @@
 
 namespace daxlab::vmap {
 
+constinit thread_local VmapEvents t_vmap_events;
+
 namespace {
 
 constexpr uint64_t kHugePages = kPagesPerTable * kPagesPerTable;  // what a table of tables covers: 1 GiB
@@ -72,6 +74,7 @@ Result<uint64_t> VmapAllocator::slot(uint32_t cpu, uint32_t slot_pages, Memory m
   if (memory == Memory::kNone) return Errc::kNoMemory;
   DAXLAB_ASSIGN(const uint64_t first, area(block_pages_, block_pages_));
   counts_->block_allocations.fetch_add(1, std::memory_order_relaxed);
+  ++t_vmap_events.blocks_made;
   auto block = std::make_unique<Block>();
   block->first = first;
   block->free = block_pages_ - slot_pages;
@@ -111,6 +114,7 @@ Result<uint64_t> VmapAllocator::area(uint64_t pages, uint64_t align) {
         if (align == 1) {
           areas_[*first] = pages;
           counts_->area_allocations.fetch_add(1, std::memory_order_relaxed);
+          ++t_vmap_events.areas_made;
         }
         return *first;
       }
@@ -158,6 +162,7 @@ void VmapAllocator::unmap_slot(uint64_t first, uint32_t slot_pages) {
     const WriterLock lock(owners_mutex_);
     owners_.erase(number);
   }
+  ++t_vmap_events.blocks_freed;
   give_back({number * block_pages_, block_pages_});
 }
 
@@ -168,6 +173,7 @@ void VmapAllocator::unmap_area(uint64_t first, uint32_t pages) {
     DAXLAB_CHECK(found != areas_.end() && found->second == pages);
     areas_.erase(found);
   }
+  ++t_vmap_events.areas_freed;
   give_back({first, pages});
 }
 
@@ -219,6 +225,7 @@ void VmapAllocator::purge_fragments(bool forced) {
     }
     for (const uint64_t number : purged) give_back({number * block_pages_, block_pages_});
     counts_->fragments_purged.fetch_add(purged.size(), std::memory_order_relaxed);
+    t_vmap_events.blocks_freed += purged.size();
   }
 }
 
@@ -226,6 +233,7 @@ void VmapAllocator::purge_fragments(bool forced) {
 /// `also`), then all of it may be given out again. False where there was nothing.
 bool VmapAllocator::purge_areas(PageRange also) {
   counts_->purges.fetch_add(1, std::memory_order_relaxed);
+  ++t_vmap_events.purges;
   std::vector<PageRange> lazy;
   {
     const MutexLock lock(areas_mutex_);
@@ -283,6 +291,7 @@ void VmapAllocator::unmap_aliases() {
 
 void VmapAllocator::flush(PageRange range) {
   counts_->flushes.fetch_add(1, std::memory_order_relaxed);
+  ++t_vmap_events.flushes;
   counts_->flushed_pages.fetch_add(range.count, std::memory_order_relaxed);
   if (range.count > VmapStats::kRangeFlushPages) counts_->full_flushes.fetch_add(1, std::memory_order_relaxed);
   if (tables_ != nullptr) tables_->flushed(range);
@@ -299,7 +308,9 @@ void VmapAllocator::populate(PageRange range) {
     const uint64_t bit = uint64_t{1} << table % 64;
     auto& bits = made_[word + table / 64];
     if ((bits.load(std::memory_order_relaxed) & bit) != 0) return;
-    if ((bits.fetch_or(bit, std::memory_order_relaxed) & bit) == 0) counts_->tables.fetch_add(1, std::memory_order_relaxed);
+    if ((bits.fetch_or(bit, std::memory_order_relaxed) & bit) != 0) return;
+    counts_->tables.fetch_add(1, std::memory_order_relaxed);
+    ++t_vmap_events.tables_made;
   };
   for (uint64_t table = range.first / kPagesPerTable; table <= (range.end() - 1) / kPagesPerTable; ++table) make(0, table);
   for (uint64_t table = range.first / kHugePages; table <= (range.end() - 1) / kHugePages; ++table) make(small_words_, table);

@@ -92,6 +92,12 @@ struct VmapStats {
   static constexpr uint64_t kRangeFlushPages = 33;  ///< tlb_single_page_flush_ceiling, arch/x86/mm/tlb.c.
 };
 
+/// What the calling thread made the allocator do, for who charges costs: sums that only grow.
+struct VmapEvents {
+  uint64_t blocks_made = 0, areas_made = 0, blocks_freed = 0, areas_freed = 0, tables_made = 0, purges = 0, flushes = 0;
+};
+extern constinit thread_local VmapEvents t_vmap_events;
+
 class VmapAllocator {
  public:
   explicit VmapAllocator(const VmapConfig& config, PageTables* tables = nullptr);

@@ -65,7 +65,7 @@ def sequence_lines() -> list[Line]:
 LOGS = (("memory is free", False, NOFS | KEEP), ("an area cannot be had", False, NOFS | FAIL_AREA | KEEP),
         ("a page table cannot be had", False, NOFS | FAIL_TABLE | KEEP),
         ("a page table cannot be had, tables made before", True, NOFS | FAIL_TABLE | KEEP),
-        ("no memory, GFP_KERNEL", False, EXHAUSTED | KEEP), ("no memory, GFP_NOFS", False, NOFS | EXHAUSTED | KEEP),
+        ("no memory, GFP_NOFS", False, NOFS | EXHAUSTED | KEEP), ("no memory, GFP_KERNEL", False, EXHAUSTED | KEEP),
         ("no memory, GFP_NOFS, tables made before", True, NOFS | EXHAUSTED | KEEP),
         ("no memory, GFP_NOFS, tables made before, one mapping at a time", True, NOFS | EXHAUSTED),
         ("no memory, GFP_NOFS, reserves allowed", False, NOFS | NORECLAIM | EXHAUSTED | KEEP))

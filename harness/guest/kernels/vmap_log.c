@@ -68,10 +68,10 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 
 static struct shrinker shrinker = {.count_objects = shrink_count, .scan_objects = shrink_scan, .seeks = DEFAULT_SEEKS};
 
-// All that can be had without waiting, reserves not included.
+// All that can be had without entering a file system: what is free, reserves not included, and what reclaim finds by itself.
 static void exhaust(void) {
   for (;;) {
-    struct page *page = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
+    struct page *page = alloc_page(GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
 
     if (page == NULL) return;
     spin_lock(&hoard_lock);
