@@ -19,7 +19,7 @@ namespace daxlab::harness {
 namespace {
 
 constexpr const char* kPython = "/usr/bin/python3";
-constexpr double kTimeoutSeconds = 3600;
+constexpr double kTimeoutSeconds = 24 * 3600;
 constexpr int kGraceSeconds = 20;
 
 void print_plan(const GuestPlan& plan) {
@@ -79,7 +79,8 @@ Result<int> run_plan(const GuestPlan& plan, const Arguments& arguments) {
   const std::string plan_path = fmt::format("/proc/{}/fd/{}", ::getpid(), plan_file.get());
   std::vector<std::string> words{"run", "--plan", plan_path, "--out", path, "--program", own_path(), "--source", source_folder()};
   DAXLAB_ASSIGN(const int code, launch(words, arguments.get("--kernel")));
-  if (code != kExitDone && code != kExitFailed) return code;
+  const bool recorded = ::access((path + "/results.jsonl").c_str(), R_OK) == 0 && ::access((path + "/environment.json").c_str(), R_OK) == 0;
+  if ((code != kExitDone && code != kExitFailed) || !recorded) return code;
   fmt::print("records: {}/results.jsonl\n", path);
   if (!arguments.has("--no-report")) {
     const std::string report = path + "/report.html";

@@ -1,7 +1,7 @@
 """How far a model is from the kernel that it stands for, in counts of the exact laboratory.
 
 For each quantity one factor is fitted on every second cell (in order of operation and parameters) and must predict the others: kernel =
-factor x engine. Which engine stands for which kernel file system is in its records (`models`, by EngineType::models()); with options that
+factor x engine. Which engine stands for which kernel file system is in its records (option `models`, by EngineType::models()); with options that
 differ from the usual ones either stands beside every variant of the other. A factor is the geometric mean of kernel over engine; a model that counts none where the kernel counts some cannot be scaled.
 """
 from __future__ import annotations
@@ -73,7 +73,7 @@ def gaps(runs: Runs) -> list[Gap]:
     """Every model that was counted beside its kernel, series by series."""
     operations = sorted(exact.operations(runs), key=_place)
     series = exact.series(operations)
-    models = {row["series"]: row["models"] for o in operations for _, row in o.cells.iterrows()}
+    models = {row["series"]: row["options"].get("models", "") for o in operations for _, row in o.cells.iterrows()}
     out = []
     for model in series:
         for kernel in series:

@@ -179,7 +179,7 @@ def load(folders: list[str | Path]) -> Runs:
 
 _COLUMNS = ["source", "cell", "kind", "engine", "series", "label", "workload", "fingerprint", "threads", "crossing", "repetition", "ops",
             "seconds", "ns_per_op", "ops_per_s", "bytes_per_s", "overhead", "verified", "media", "options", "params", "latency",
-            "counters", "explain", "probes", "time", "medium", "run_of_blocks", "roles", "models"]
+            "counters", "explain", "probes", "time", "medium", "run_of_blocks", "roles"]
 
 
 def crossing_of(record: dict[str, Any]) -> str:
@@ -217,6 +217,6 @@ def _frame(records: list[dict[str, Any]]) -> pd.DataFrame:
             "series": _series(r, usual) + (f" [{r['source']}]" if len(sources[r["cell"]]) > 1 else ""), "label": r["options"].get("label", ""), "crossing": crossing_of(r),
             "media": media_name(r["media"]), "latency": r.get("latency_ns"), "counters": r.get("counters") or {},
             "explain": r.get("explain_ns"), "probes": r.get("probes"), "medium": medium_name(r["media"]),
-            "run_of_blocks": blocks_lie(r["media"]), "roles": r.get("roles") or {}, "models": r.get("models", ""),
+            "run_of_blocks": blocks_lie(r["media"]), "roles": r.get("roles") or {},
         })
     return pd.DataFrame(rows, columns=_COLUMNS)

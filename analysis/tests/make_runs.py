@@ -123,8 +123,8 @@ class Maker:
 
     def exact(self, engine: str, workload: str, params: dict[str, str], counters: dict[str, int], models: str = "") -> None:
         media = {"kind": "nvdimm", "class": "guest", "profile": "dram", "run_bytes": 0, "size_bytes": 1 << 30, "mmu": "none"}
-        self.records.append(self.base(engine, workload, params, 1, {}, "syscall", media, "exact", 0) |
-                            {"status": "ok", "ops": 1000, "counters": counters, "verified": True} | ({"models": models} if models else {}))
+        self.records.append(self.base(engine, workload, params, 1, {"models": models} if models else {}, "syscall", media, "exact", 0) |
+                            {"status": "ok", "ops": 1000, "counters": counters, "verified": True})
 
     def broken(self, status: str, error: str, **fields: Any) -> None:
         base = self.base(fields.get("engine", "native"), fields.get("workload", "append"), {"block_bytes": "2MiB"}, 1,

@@ -101,6 +101,7 @@ def judge(made: lab.Lab, program: bytes, system: dict[str, Any], sequence: dict[
     lines = ["ln -s $DEVICE /dev/daxlab", "/job/daxlab guest-crash --task /job/judge.json --out /out/judge.json"]
     files = {"daxlab": program, "judge.json": json.dumps(task).encode(), "batch": batch.read_bytes(), "job.sh": _job(system, 0, lines).encode()}
     answer = machine.run_job(made.guest, files)
+    batch.with_suffix(".judged").write_bytes(answer.get("judge.json", b""))
     batch.with_suffix(".log").write_bytes(answer.get("log", b"") + answer.get("dmesg", b""))
     alarms = sorted({re.sub(r"^\[[ 0-9.]*\] ", "", line) for line in answer.get("dmesg", b"").decode(errors="replace").splitlines() if ALARMS.search(line)})
     return _answer(answer, "judge.json", f"{system['name']}: {batch.name}"), alarms

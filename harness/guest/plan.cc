@@ -117,9 +117,9 @@ Json record_json(const GuestJob& job, const Cell& cell, uint64_t seed, uint32_t 
   } else if (!cell.engine.label.empty()) {
     options["label"] = cell.engine.label;
   }
+  if (const std::string models = cell.engine.type->models(); !models.empty()) options["models"] = models;
   Json json = Json::object();
   json.set("schema", kSchemaVersion).set("run", "").set("cell", id).set("time", utc_now()).set("kind", "exact");
-  if (const std::string models = cell.engine.type->models(); !models.empty()) json.set("models", models);
   json.set("engine", engine).set("options", strings(options)).set("workload", cell.workload->name());
   json.set("params", strings(cell.params.all())).set("fingerprint", fingerprint(*cell.workload, cell.params));
   json.set("threads", cell.threads).set("crossing", name(cell.crossing)).set("repetition", repetition).set("seed", seed);
