@@ -1,6 +1,7 @@
 #include "engines/native/cleaner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engines/base/counters.h"
 #include "engines/native/directory.h"
@@ -27,8 +28,8 @@ class Evacuation {
  public:
   Evacuation(FileSystem& fs, Inode& inode) : fs_(fs), inode_(inode), page_(inode.log.head_block) {}
 
-  // Order: places of small writes, fence; the new records, fence; then the caller drops the page. A crash before the last leaves both
-  // pages. The second fence also follows a failure: what was said by then counts, and whoever drops the page later does not fence it.
+  // Order: places of small writes, fence; the new records, a fence behind each; then the caller drops the page. A crash before the last leaves
+  // both pages. The last fence also follows a failure: what was said by then counts, and whoever drops the page later does not fence it.
   Result<void> run() {
     if (inode_.kind == NodeKind::kFile) flush_pending(fs_, inode_);
     if (fs_.volume.log_pages[page_].live == 0) return {};
@@ -57,10 +58,16 @@ class Evacuation {
     return move_dentry(*dentry);
   }
 
+  /// A group of its own: the one before it is durable first, since a place without a group that is followed by one counts as damaged.
+  Result<void> append(Record& record) {
+    if (std::exchange(appended_, true)) pmem::fence();
+    return log_append(fs_.volume, inode_, {&record, 1});
+  }
+
   Result<void> move_dentry(Dentry& dentry) {
     DentryRecord fresh = DentryRecord::add(dentry.name(), dentry.cookie, dentry.id(), dentry.kind, 0, dentry.time_ns);
     Record record = fresh.flag(kMoved).record();
-    DAXLAB_TRY(log_append(fs_.volume, inode_, {&record, 1}));
+    DAXLAB_TRY(append(record));
     log_release(fs_.volume, page_);
     dentry.log_page = record.page;
     log_hold(fs_.volume, record.page);
@@ -98,7 +105,7 @@ class Evacuation {
     disk.size_bytes = inode_.size_bytes.load(std::memory_order_relaxed);
     std::memcpy(&line, &disk, sizeof disk);
     Record record{&line, 1, 0};
-    DAXLAB_TRY(log_append(fs_.volume, inode_, {&record, 1}));
+    DAXLAB_TRY(append(record));
     for (uint32_t i = 0; i < pages; ++i) {
       const BlockRef before = inode_.data.get(first_page + i);
       log_release(fs_.volume, before.log_page);
@@ -111,7 +118,7 @@ class Evacuation {
   Result<void> say_attributes() {
     Line line = current_attributes_line(inode_);
     Record record{&line, 1, 0};
-    DAXLAB_TRY(log_append(fs_.volume, inode_, {&record, 1}));
+    DAXLAB_TRY(append(record));
     log_hold_state(fs_.volume, inode_.log, record.page, true);
     return {};
   }
@@ -123,7 +130,7 @@ class Evacuation {
     std::memcpy(lines, old.bytes.data(), count * kLineBytes);
     reinterpret_cast<RecordHeaderDisk*>(lines)->flags = kMoved;
     Record record{lines, count, 0};
-    DAXLAB_TRY(log_append(fs_.volume, inode_, {&record, 1}));
+    DAXLAB_TRY(append(record));
     log_release(fs_.volume, page_);
     log_hold(fs_.volume, record.page);
     return {};
@@ -132,6 +139,7 @@ class Evacuation {
   FileSystem& fs_;
   Inode& inode_;
   const uint32_t page_;
+  bool appended_ = false;
 };
 
 }  // namespace
