@@ -32,8 +32,8 @@ struct KernelCosts {
   /// One instruction in a cycle of 2.5 GHz. Not measured: what a guest that counts instructions cannot say. Kernel paths run at
   /// half to twice of it, which is what cost_scale=0.5 and 2 stand for.
   double ns_per_instruction = 0.4;
-  /// A round of interrupts to every other CPU: 1 to 3 us of a small machine; Kumar et al., "LATR" (ASPLOS 2018), give about 6 us
-  /// on 16 cores. Only where more than one CPU is modelled. Not measured here.
+  /// A round of interrupts to every other CPU: assumed, 1 to 3 us being the rule of thumb on a small machine. Only where more than one
+  /// CPU is modelled. Not measured here.
   double shootdown_ns = 2000;
 };
 
