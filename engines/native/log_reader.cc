@@ -199,7 +199,7 @@ Result<LogShape> LogReader::finish(Scan& scan) {
   shape.tail_line = scan.end.line;
   if (shape.erase.empty() && shape.tail_line < kBlockLines) {
     const uint32_t sequence = record_sequence(scan.end.ordinal, scan.end.line);
-    if (uint64_t* const left = cut_record(volume_, scan.end.block, scan.end.line, sequence, shape.epoch)) shape.erase.push_back(left);
+    shape.left_over = cut_record(volume_, scan.end.block, scan.end.line, sequence, shape.epoch);
   }
   const Place tail{shape.pages.back(), shape.head_ordinal + static_cast<uint32_t>(shape.pages.size()) - 1, 1};
   LogPageDisk page;

@@ -1,9 +1,9 @@
 // Reads one inode's log from the medium, believing nothing.
 //
-// scan() finds where the log ends: the first place without a valid record of the group that belongs there. A log that was cut by a crash is told
-// from a damaged one by what follows: behind a cut there is no beginning of another group. The last group may also be one that did not happen,
-// because its transaction was not committed or the inode it creates never got its slot. What must be undone is returned, not
-// done. for_each() then gives every record up to the end.
+// scan() finds where the log ends: the first place without a valid record of the group that belongs there. A log that was cut by
+// a crash is told from a damaged one by what follows: behind a cut there is no beginning of another group. The last group may
+// also be one that did not happen, because its transaction was not committed or the inode it creates never got its slot. What
+// must be undone is returned, not done. for_each() then gives every record up to the end.
 //
 // Threads: one reader is one thread's; readers of different inodes run side by side.
 #pragma once
@@ -41,15 +41,17 @@ struct LogRecord {
 
 /// Where a log's pages are and where it ends.
 struct LogShape {
-  std::vector<uint32_t> pages;   ///< Blocks in order; none: no group holds.
+  std::vector<uint32_t> pages;  ///< Blocks in order; none: no group holds.
   uint32_t head_ordinal = 0;
   uint32_t tail_line = kBlockLines;
-  uint32_t epoch = 0;            ///< Highest seen.
+  uint32_t epoch = 0;  ///< Highest seen.
   // What a crash left behind the end, to be undone durably before the log is appended to.
   bool clear_head = false;       ///< The slot's head word names a page without a group.
   bool clear_next = false;       ///< The last page's next word names a page without a group.
   bool rewrite_header = false;   ///< The last page's header never became durable.
-  std::vector<uint64_t*> erase;  ///< Last 8 bytes of records that are valid but did not happen, or of what is left of one.
+  std::vector<uint64_t*> erase;  ///< Last 8 bytes of records that are valid but did not happen.
+  uint64_t* left_over =
+      nullptr;  ///< Last 8 bytes of what looks like the next record: one that a crash cut, or a former user's of the page.
   bool torn() const { return clear_head || clear_next || rewrite_header || !erase.empty(); }
 };
 
@@ -71,7 +73,8 @@ class LogReader {
         RecordHeaderDisk header;
         pmem::load_bytes(&header, from, sizeof header);
         if (header.type == static_cast<uint8_t>(RecordType::kSkip)) break;
-        if (header.lines == 0 || header.lines > kBlockLines - line) return damage("changed under the reader", {shape.pages[i], 0, line});
+        if (header.lines == 0 || header.lines > kBlockLines - line)
+          return damage("changed under the reader", {shape.pages[i], 0, line});
         pmem::load_bytes(record_.bytes.data(), from, header.lines * kLineBytes);
         record_.page = shape.pages[i];
         DAXLAB_TRY(apply(record_));

@@ -113,7 +113,8 @@ void Loader::work() {
 // Order of each: the store, flush. None depends on another, and all are durable with the state of the mount, before anything is appended or
 // committed under the number of what was undone. A crash before it leaves what the mount found, or less to undo.
 Result<void> Loader::undo(Inode& inode, const LogShape& shape) {
-  if (!shape.torn()) return {};
+  const bool cut = mode_ == RecoveryMode::kCrash && shape.left_over != nullptr;  // behind an unmount it is a former user's of the page
+  if (!shape.torn() && !cut) return {};
   if (mode_ != RecoveryMode::kCrash) {
     return Error(Errc::kCorrupt, fmt::format("the log of inode {} is cut, but the medium was unmounted", inode.ino));
   }
@@ -122,6 +123,7 @@ Result<void> Loader::undo(Inode& inode, const LogShape& shape) {
     pmem::flush(word, sizeof *word);
   };
   for (uint64_t* const tail : shape.erase) store_word(tail, 0);
+  if (cut) store_word(shape.left_over, 0);
   if (shape.clear_head) store_word(&inode.slot->head, 0);
   if (shape.clear_next) store_word(&fs_.volume.disk<LogPageDisk>(shape.pages.back(), 0)->next, 0);
   if (shape.rewrite_header) {
