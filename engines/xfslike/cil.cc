@@ -21,9 +21,9 @@ Cil::Cil(const LogConfig& config, IclogRing& ring, GrantHeads& grants, LogStats&
 
 Cil::~Cil() {
   if (current_ == nullptr) return;
-  Checkpoint& dropped = *current_.release();
-  dropped.detach_items();
-  abort(dropped);
+  current_->detach_items();
+  while (!committing_.empty()) abort(*committing_.front());  // pushed, and not complete: nobody works on them any more
+  abort(*current_.release());
 }
 
 std::unique_ptr<Checkpoint> Cil::make_checkpoint(uint64_t sequence) const {
