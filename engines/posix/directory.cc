@@ -86,9 +86,11 @@ Result<CreatedFile> PosixDirectory::create(std::string_view name, uint32_t mode,
   return CreatedFile{attributes, std::make_unique<PosixFile>(engine_, node, std::move(created), true)};
 }
 
-Result<Attributes> PosixDirectory::refer_created(const CName& name, uint32_t mode, const Caller& caller) {
+Result<Attributes> PosixDirectory::refer_created(const CName& name, NodeKind kind, uint32_t mode, const Caller& caller) {
   Fd created(::openat(fd(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (!created.valid()) return last_error();
+  if (!created.valid()) return errno == ENOENT ? Errc::kStale : last_error();
+  DAXLAB_ASSIGN(const Attributes found, attributes_of(created.get()));
+  if (found.kind != kind) return Errc::kStale;
   DAXLAB_TRY(adopt(created.get(), mode, caller));
   return engine_.refer(std::move(created));
 }
@@ -97,7 +99,7 @@ Result<Attributes> PosixDirectory::mkdir(std::string_view name, uint32_t mode, c
   const CName c_name(name);
   DAXLAB_TRY(c_name.checked());
   DAXLAB_TRY(as_result(::mkdirat(fd(), c_name.c_str(), mode & ~caller.umask & 07777u)));
-  return refer_created(c_name, mode, caller);
+  return refer_created(c_name, NodeKind::kDirectory, mode, caller);
 }
 
 Result<Attributes> PosixDirectory::mknod(std::string_view name, NodeKind kind, uint32_t mode, uint64_t device,
@@ -108,7 +110,7 @@ Result<Attributes> PosixDirectory::mknod(std::string_view name, NodeKind kind, u
   const bool is_device = kind == NodeKind::kCharDevice || kind == NodeKind::kBlockDevice;
   const mode_t wanted = mode_of(kind) | (mode & ~caller.umask & 07777u);
   DAXLAB_TRY(as_result(::mknodat(fd(), c_name.c_str(), wanted, is_device ? device : 0)));
-  return refer_created(c_name, mode, caller);
+  return refer_created(c_name, kind, mode, caller);
 }
 
 Result<Attributes> PosixDirectory::symlink(std::string_view name, std::string_view target, const Caller& caller) {
@@ -116,7 +118,7 @@ Result<Attributes> PosixDirectory::symlink(std::string_view name, std::string_vi
   DAXLAB_TRY(c_name.checked());
   DAXLAB_TRY(check_symlink_target(target));
   DAXLAB_TRY(as_result(::symlinkat(std::string(target).c_str(), fd(), c_name.c_str())));
-  return refer_created(c_name, 0777, caller);
+  return refer_created(c_name, NodeKind::kSymlink, 0777, caller);
 }
 
 Result<Attributes> PosixDirectory::link(std::string_view name, InodeId target) {

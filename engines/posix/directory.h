@@ -33,7 +33,9 @@ class PosixDirectory final : public Directory {
   Result<Fd> take_listing();
   /// Gives what was just created by this process the owner and mode that `caller` asked for.
   Result<Attributes> adopt(int created_fd, uint32_t mode, const Caller& caller);
-  Result<Attributes> refer_created(const CName& name, uint32_t mode, const Caller& caller);
+  /// Opens what mkdir(2), mknod(2) or symlink(2) has just made: there is no call that makes and opens. kStale where another thread has
+  /// removed, moved or replaced the name in between.
+  Result<Attributes> refer_created(const CName& name, NodeKind kind, uint32_t mode, const Caller& caller);
 
   PosixEngine& engine_;
   Node* const node_;

@@ -123,6 +123,27 @@ TEST(PosixEngine, APathOfParentsStaysUsable) {
   fs->forget(b, 1);
 }
 
+// mkdir(2) opens nothing: what takes the name away before the engine opens it must not look as if the directory it was made in were missing.
+TEST(PosixEngine, ADirectoryTakenAwayAtOnceIsStale) {
+  Mounted fs("posix");
+  const std::unique_ptr<Directory> root = fs.directory("/");
+  std::atomic<bool> stop{false};
+  std::thread thief([&] {
+    const std::unique_ptr<Directory> same = fs.directory("/");
+    while (!stop.load(std::memory_order_relaxed)) {
+      if (same->rename("d", *same, "taken", RenameFlags::kNone).ok()) must(same->rmdir("taken"));
+    }
+  });
+  for (uint64_t i = 0; i < scaled(5000); ++i) {
+    const Result<Attributes> made = root->mkdir("d", 0755, {});
+    if (made.ok()) fs->forget(made->ino, 1);
+    const Errc code = made.ok() ? Errc::kStale : made.error().code();
+    EXPECT_TRUE(code == Errc::kStale || code == Errc::kExists) << name(code);
+  }
+  stop.store(true, std::memory_order_relaxed);
+  thief.join();
+}
+
 // The file position of one descriptor tells one appender where its bytes went; others must not disturb it.
 TEST(PosixEngine, SeekingBesideAppendingDoesNotMoveTheOffsetsThatAppendReturns) {
   Mounted fs("posix");
