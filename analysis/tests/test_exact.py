@@ -112,10 +112,10 @@ def test_the_page_tells_crash_images_their_findings_and_the_control(exact_runs):
     assert crash_section.TITLE not in report.render(runs, [])
     counts = dict.fromkeys(("sequences", "operations", "stores", "flushes", "fences", "points", "distinct", "judged", "trees", "checked"), 512)
     finding = {"what": "/foo is gone", "where": "before 'sync /'", "image": "3/all", "sequence": "create /foo; sync /"}
-    runs.environments[0]["kernel_crash"] = [counts | {"name": "xfs-dax", "wrong": 1, "findings": [finding], "alarms": ["BUG: none"], "control_judged": 52,
+    runs.environments[0]["kernel_crash"] = [counts | {"name": "xfs-dax", "wrong": 1, "findings": [finding], "alarms": ["BUG: none"], "control_judged": 52, "locked_judged": 77, "locked_wrong": 3,
                                                       "control_wrong": 50}]
     page = report.render(runs, [])
-    for text in (crash_section.TITLE, "/foo is gone", "3/all", "BUG: none", "50 of 52"):
+    for text in (crash_section.TITLE, "/foo is gone", "3/all", "BUG: none", "50 of 52", "3 of 77"):
         assert text in page
 
 

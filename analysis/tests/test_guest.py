@@ -105,6 +105,40 @@ def test_a_module_says_what_it_depends_on():
     assert kernel.dependencies(b"\0depends=\0") == [] == kernel.dependencies(b"")
 
 
+def test_only_modules_that_are_loaded_are_unpacked_and_no_other_is_kept(tmp_path, monkeypatch):
+    root = tmp_path / "unpacked/lib/modules/6.1/kernel"
+    root.mkdir(parents=True)
+    (tmp_path / "release").write_text("6.1\n")
+    (root.parent / "modules.builtin").write_text("kernel/ext4.ko\n")
+    for name, needs in (("xfs", "libcrc32c"), ("libcrc32c", ""), ("sound", ""), ("nd_pmem", "nd-btt"), ("nd-btt", "")):
+        (root / f"{name}.ko.xz").write_bytes(lzma.compress(b"\0depends=" + needs.encode() + b"\0" + name.encode()))
+    monkeypatch.setattr(kernel, "MODULES", ("nd_pmem", "ext4", "xfs"))
+    found = kernel.Kernel(tmp_path)
+    found.unpack_modules()
+    assert [path.name for path in found.modules()] == ["nd-btt.ko", "nd_pmem.ko", "libcrc32c.ko", "xfs.ko"]
+    assert found.modules()[3].read_bytes().endswith(b"xfs") and sorted(path.name for path in root.iterdir()) == sorted(
+        path.name for path in found.modules())
+
+
+def test_a_program_that_grew_a_little_is_as_long_in_the_guest():
+    assert len(lab.padded(b"x" * 100)) == len(lab.padded(b"x" * 5000)) == lab.PROGRAM_QUANTUM and lab.padded(b"x" * 100).startswith(b"x" * 100)
+    assert len(lab.padded(b"x" * (lab.PROGRAM_QUANTUM + 1))) == 2 * lab.PROGRAM_QUANTUM
+
+
+def test_a_rebuilt_package_has_the_version_of_its_source(tmp_path, monkeypatch):
+    (tmp_path / "dpkg-query").write_text("#!/bin/sh\necho xfsprogs 6.1.0-1+b1\necho busybox-static 1:1.35.0-4+deb12u1+b1\n")
+    (tmp_path / "dpkg-query").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert packages.versions(packages.TOOLS) == "busybox-static 1:1.35.0-4+deb12u1, xfsprogs 6.1.0-1"
+
+
+def test_lists_are_fetched_once_whoever_asks(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(packages, "_updated", [])
+    monkeypatch.setattr(packages, "apt_get", lambda log, *words: asked.append(words) or True)
+    assert packages.update(tmp_path / "log") and packages.update(tmp_path / "log") and asked == [("update",)]
+
+
 def test_a_job_archive_depends_on_its_files_alone():
     files = {"job.sh": b"true\n", "0.json": b"{}"}
     packed = machine.pack(files)
@@ -312,7 +346,7 @@ def test_the_snapshots_key_follows_content(tmp_path):
     assert lab.key_of(files, "kernel 1") != first
 
 
-ON = {"kernel_package": "k", "qemu": "q", "cpu": "c", "preset": "release", "compiler": "g"}
+ON = {"kernel_package": "k", "qemu": "q", "cpu": "c", "tools": "t", "preset": "release", "compiler": "g", "libraries": "l"}
 
 
 def _lines(**counters):
@@ -347,8 +381,9 @@ def test_the_gate_misses_no_cell_on_either_side():
 
 def test_the_gate_says_what_another_guest_or_build_keeps_it_from_comparing():
     accepted = gate.accepted_from(_lines(), ON)
-    differ, left_out = gate.check(_lines(instructions_user=41, fences=3), ON | {"preset": "dev"}, accepted)
-    assert len(left_out) == 1 and len(differ) == 2 and all("fences" in line for line in differ)
+    for other in ({"preset": "dev"}, {"compiler": "newer"}, {"libraries": "newer"}):
+        differ, left_out = gate.check(_lines(instructions_user=41, fences=3), ON | other, accepted)
+        assert len(left_out) == 1 and len(differ) == 2 and all("fences" in line for line in differ)
     differ, left_out = gate.check(_lines(fences=3), ON | {"qemu": "other"}, accepted)
     assert len(left_out) == 1 and len(differ) == 1 and differ[0].startswith("native")
 

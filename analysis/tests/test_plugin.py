@@ -145,7 +145,7 @@ def events(path):
     while at < len(data):
         offset, size, kind = struct.unpack_from("<QII", data, at)
         held = size if kind < 2 else 0
-        out.append(("store stream flush fence begin end".split()[kind], offset, data[at + 16:at + 16 + held]))
+        out.append(("store stream flush fence begin end locked".split()[kind], offset, data[at + 16:at + 16 + held]))
         at += 16 + (held + 7) // 8 * 8
     return out
 
@@ -160,6 +160,14 @@ def test_a_recording_holds_stores_with_their_bytes_flushes_fences_and_operations
     assert events(tmp_path / "t.0.events") == [
         ("begin", 0, b""), ("store", 16, content[16:24]), ("stream", 72, content[72:76]), ("flush", 0, b""), ("fence", 0, b""), ("end", 0, b"")]
     assert (tmp_path / "t.0.base").read_bytes() == content[4096:]
+
+
+def test_locked_instructions_are_recorded_where_they_could_order_something(count, tmp_path):
+    (tmp_path / "medium").write_bytes(bytes(SIZE))
+    machine = Machine().touch(0, "r").mark(TRACE_BEGIN).run(LOCKED, times=3).touch(8).run(LOCKED, times=3).run(SFENCE)
+    machine.touch(16).run(SFENCE).run(LOCKED).mark(TRACE_END)
+    count(machine, f"trace={tmp_path / 't'}", f"medium={tmp_path / 'medium'}", f"trace_lo={LO:#x}", f"trace_hi={LO + SIZE:#x}")
+    assert [kind for kind, *_ in events(tmp_path / "t.0.events")] == ["store", "locked", "fence", "store", "fence"]
 
 
 def test_without_a_trace_the_shown_flush_is_an_ordinary_load(count):

@@ -6,6 +6,10 @@
     3. judge    guests mount one image after the other; the oracle of engines/crash says whether what is there may be there
 A control judges images of the same recordings without their fences, as if the kernel had forgotten them: a laboratory that finds nothing
 wrong with those finds nothing.
+
+What orders is a fence: the most that a kernel can rely on everywhere. On x86 a locked instruction orders the flushes before it as well, and a
+kernel executes many. Images of a sequence that were wrong are therefore built and judged once more with these as fences: what is wrong then
+too can be lost on such a processor, and what is not is kept there by instructions that were not meant to keep it.
 """
 from __future__ import annotations
 
@@ -49,6 +53,8 @@ class Outcome:
     alarms: list[str] = field(default_factory=list)
     control_judged: int = 0
     control_wrong: int = 0
+    locked_judged: int = 0
+    locked_wrong: int = 0
 
     def told(self) -> dict[str, Any]:
         return vars(self) | {"trees": len(self.trees)}
@@ -116,13 +122,16 @@ def run(traced: lab.Lab, plain: lab.Lab, plan: dict[str, Any], program: Path, fo
     works = [folder / re.sub(r"[^A-Za-z0-9.-]+", "-", system["name"]) for system in systems]
     built: list[tuple[int, int, bool, Path]] = []  # file system, sequence, control, batch
 
+    def task_of(number: int, at: int) -> dict[str, Any]:
+        return {"trace": str(works[number] / f"trace.{at}"), "seed": plan["seed"], "limit": -(-plan["images"] // len(sequences))}
+
     def build(number: int) -> None:
         works[number].mkdir(exist_ok=True)
         recorded = record(traced, binary, systems[number], plan, works[number])
         outcome = outcomes[number]
         outcome.operations = sum(said["operations"] for said in recorded)
         for at in range(len(sequences)):
-            task = {"trace": str(works[number] / f"trace.{at}"), "seed": plan["seed"], "limit": -(-plan["images"] // len(sequences))}
+            task = task_of(number, at)
             said = images(program, task, works[number], f"{at}")
             outcome.stores += said["trace"]["stores"] + said["trace"]["streamed"]
             outcome.flushes += said["trace"]["flushes"]
@@ -149,6 +158,15 @@ def run(traced: lab.Lab, plain: lab.Lab, plan: dict[str, Any], program: Path, fo
         outcome.findings += [finding | {"sequence": sequences[at]["ops"]} for finding in said["findings"]]
         outcome.alarms += [alarm for alarm in alarms if alarm not in outcome.alarms]
         say(f"exact: {outcome.name}: {said['judged']} crash images judged, {said['wrong']} wrong")
+        if said["wrong"]:
+            again, _ = judge_ordered_by_locked(number, at)
+            outcome.locked_judged += again["judged"]
+            outcome.locked_wrong += again["wrong"]
+            say(f"exact: {outcome.name}: {again['judged']} of the same with locked instructions as fences, {again['wrong']} wrong")
+
+    def judge_ordered_by_locked(number: int, at: int) -> tuple[dict[str, Any], list[str]]:
+        images(program, task_of(number, at) | {"ordering": "locked"}, works[number], f"{at}-locked")
+        return judge(plain, binary, systems[number], sequences[at], works[number] / f"{at}-locked.batch", 0)
 
     lab.in_parallel(build, len(systems))
     built.sort()

@@ -137,7 +137,8 @@ Json summary_of(const pmem::Trace& trace) {
 Result<Json> images(const Json& task) {
   DAXLAB_ASSIGN(const auto events, read_bytes(task["trace"].text() + ".events"));
   DAXLAB_ASSIGN(auto base, read_bytes(task["trace"].text() + ".base"));
-  DAXLAB_ASSIGN(pmem::Trace trace, trace_of(events));
+  const Ordering ordering = task["ordering"].text() == "locked" ? Ordering::kLocked : Ordering::kFences;
+  DAXLAB_ASSIGN(pmem::Trace trace, trace_of(events, ordering));
   Json result = Json::object();
   result.set("trace", summary_of(trace));
   leave_out(trace, task["leave_out"].text());

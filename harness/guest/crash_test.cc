@@ -142,6 +142,22 @@ TEST_F(CrashTrace, ImagesHoldWhatWasFencedAndMayHoldWhatWasNot) {
   EXPECT_TRUE(seen().contains({2, 0, 0})) << "without its fence it can";
 }
 
+TEST_F(CrashTrace, ALockedInstructionOrdersWhereItIsAskedTo) {
+  ASSERT_TRUE(trace_begin(&trace_));
+  trace_put(&trace_, TRACE_OP_BEGIN, 0, 0);
+  store(TRACE_STORE, 4096, 111);
+  trace_access(&trace_, TRACE_FLUSH, trace_.begin + 4096, 64);
+  trace_locked(&trace_);
+  trace_put(&trace_, TRACE_OP_END, 0, 0);
+  ASSERT_TRUE(trace_end(&trace_));
+  Json task = Json::object();
+  task.set("do", "images").set("trace", folder_ + ".0").set("out", folder_ + ".out");
+  EXPECT_EQ((*run_crash_step(task))["trace"]["fences"].u64(), 0u);
+  EXPECT_TRUE(seen().contains({1, 0, 0})) << "no fence: it may be lost";
+  EXPECT_EQ((*run_crash_step(task.set("ordering", "locked")))["trace"]["fences"].u64(), 1u);
+  EXPECT_FALSE(seen().contains({1, 0, 0}));
+}
+
 TEST_F(CrashTrace, ALimitSpreadsOverTheWholeRecording) {
   record();
   Json task = Json::object();

@@ -20,14 +20,15 @@ struct FileEvent {  // trace_event
 };
 
 using Kind = pmem::Event::Kind;
-constexpr Kind kKinds[] = {Kind::kStore, Kind::kStream, Kind::kFlush, Kind::kFence, Kind::kOpBegin, Kind::kOpEnd};  // trace_kind
+constexpr Kind kKinds[] = {Kind::kStore, Kind::kStream, Kind::kFlush, Kind::kFence, Kind::kOpBegin, Kind::kOpEnd, Kind::kFence};  // trace_kind
+constexpr uint32_t kLocked = 6;
 constexpr uint32_t kStoreBytesMax = 64;
 
 Error damaged(size_t at) { return {Errc::kCorrupt, fmt::format("the recording is damaged at byte {}", at)}; }
 
 }  // namespace
 
-Result<pmem::Trace> trace_of(std::span<const std::byte> recording) {
+Result<pmem::Trace> trace_of(std::span<const std::byte> recording, Ordering ordering) {
   pmem::Trace trace;
   for (size_t at = 0; at < recording.size();) {
     FileEvent read{};
@@ -39,10 +40,11 @@ Result<pmem::Trace> trace_of(std::span<const std::byte> recording) {
     const size_t held = stores ? align_up(read.size, sizeof(uint64_t)) : 0;
     const size_t data_at = at + sizeof(read);
     if ((stores && (read.size == 0 || read.size > kStoreBytesMax)) || recording.size() - data_at < held) return damaged(at);
+    at = data_at + held;
+    if (read.kind == kLocked && ordering == Ordering::kFences) continue;
     trace.events.push_back({kind, 0, read.offset, read.size, trace.data.size(), nullptr, 0});
     trace.data.insert(trace.data.end(), recording.begin() + static_cast<ptrdiff_t>(data_at),
                       recording.begin() + static_cast<ptrdiff_t>(data_at + (stores ? read.size : 0)));
-    at = data_at + held;
   }
   return trace;
 }

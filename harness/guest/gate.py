@@ -2,7 +2,7 @@
 
 Counts are exact, so there is no threshold: a change is a difference, and accepting it is a commit of accepted.json
 (`daxlab exact --self-test --accept`). The file says what it was counted on. With another guest, kernel file systems may count something
-else; with another build, instructions may: these are then left out, and said to be.
+else; with another build, of which compiler or of which C library, instructions may: these are then left out, and said to be.
 """
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 from . import LabError
 
 FILE = Path(__file__).parent / "accepted.json"
-GUEST = ("kernel_package", "qemu", "cpu")
-BUILD = ("preset", "compiler")
+GUEST = ("kernel_package", "qemu", "cpu", "tools")
+BUILD = ("preset", "compiler", "libraries")
 KERNEL_ENGINES = ("ext4-dax", "xfs-dax")
 
 

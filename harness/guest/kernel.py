@@ -10,6 +10,7 @@ import shutil
 import struct
 import subprocess
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,26 +47,47 @@ class Kernel:
     def package(self) -> str:
         return (self.folder / "package").read_text().strip()
 
+    def _modules_folder(self) -> Path:
+        unpacked = self.folder / "unpacked"
+        return next(path for path in (unpacked / "lib/modules" / self.release, unpacked / "usr/lib/modules" / self.release) if path.is_dir())
+
     def modules(self) -> list[Path]:
         """The modules to load, dependencies first; what is built in is left out."""
-        unpacked = self.folder / "unpacked"
-        root = next(path for path in (unpacked / "lib/modules" / self.release, unpacked / "usr/lib/modules" / self.release) if path.is_dir())
-        found = {path.stem.replace("-", "_"): path for path in root.rglob("*.ko")}
-        built_in = {Path(line).stem.replace("-", "_") for line in (root / "modules.builtin").read_text().split()}
-        order: list[str] = []
+        return in_order(self.release, self._modules_folder(), ".ko", Path.read_bytes)
 
-        def add(name: str) -> None:
-            if name in order or (name in built_in and name not in found):
-                return
-            if name not in found:
-                raise LabError(f"kernel {self.release} has no module {name}")
-            for dependency in dependencies(found[name].read_bytes()):
-                add(dependency)
-            order.append(name)
+    def unpack_modules(self) -> None:
+        """Unpacks the modules that are loaded and removes the others, a thousand of them."""
 
-        for module in MODULES:
-            add(module)
-        return [found[name] for name in order]
+        def unpack(packed: Path) -> bytes:
+            module = lzma.decompress(packed.read_bytes())
+            packed.with_suffix("").write_bytes(module)
+            return module
+
+        packed = list(self._modules_folder().rglob("*.ko.xz"))
+        if packed:
+            in_order(self.release, self._modules_folder(), ".ko.xz", unpack)
+        for path in packed:
+            path.unlink()
+
+
+def in_order(release: str, root: Path, suffix: str, read: Callable[[Path], bytes]) -> list[Path]:
+    """MODULES and what they depend on among the files below `root`, each read once, dependencies first."""
+    found = {path.name.removesuffix(suffix).replace("-", "_"): path for path in root.rglob(f"*{suffix}")}
+    built_in = {Path(line).stem.replace("-", "_") for line in (root / "modules.builtin").read_text().split()}
+    order: list[str] = []
+
+    def add(name: str) -> None:
+        if name in order or (name in built_in and name not in found):
+            return
+        if name not in found:
+            raise LabError(f"kernel {release} has no module {name}")
+        for dependency in dependencies(read(found[name])):
+            add(dependency)
+        order.append(name)
+
+    for module in MODULES:
+        add(module)
+    return [found[name] for name in order]
 
 
 def dependencies(module: bytes) -> list[str]:
@@ -139,7 +161,7 @@ class Source:
 
     def update(self, log: Path) -> bool:
         if not self.options:
-            return packages.apt_get(log, "update")
+            return packages.update(log)
         with log.open("a") as out:
             return subprocess.run(["apt-get", "-q", *self.options, "update"], stdout=out, stderr=out).returncode == 0
 
@@ -157,11 +179,8 @@ def source(name: str, state: Path) -> Source:
     return Source(name, tuple(part for key, value in words.items() for part in ("-o", f"{key}={value}")) + ("-o", "APT::Sandbox::User=root"))
 
 
-def ensure(folder: Path, log: Path, origin: Source) -> Kernel:
-    """Fetches and unpacks the kernel unless that was done."""
-    kernel = Kernel(folder)
-    if (folder / "package").exists():
-        return kernel
+def fetch(folder: Path, log: Path, origin: Source) -> None:
+    """Fetches and unpacks the package as far as that takes no other one, so that those can be installed meanwhile."""
     package = origin.newest_package()
     if not package and origin.update(log):
         package = origin.newest_package()
@@ -176,13 +195,17 @@ def ensure(folder: Path, log: Path, origin: Source) -> Kernel:
             raise LabError(f"cannot unpack {deb.name}; the log is {log}")
     version = deb.name.split("_")[1]
     deb.unlink()
-    for packed in (folder / "unpacked").rglob("*.ko.xz"):
-        packed.with_suffix("").write_bytes(lzma.decompress(packed.read_bytes()))
-        packed.unlink()
-    image = next((folder / "unpacked/boot").glob("vmlinuz-*"))
-    kernel.image.write_bytes(unpack_image(image.read_bytes()))
-    (folder / "release").write_text(image.name.removeprefix("vmlinuz-") + "\n")
-    (folder / "package").write_text(f"{package} {version}\n")
+    kernel = Kernel(folder)
+    (folder / "release").write_text(next((folder / "unpacked/boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-") + "\n")
+    kernel.unpack_modules()
+    (folder / "fetched").write_text(f"{package} {version}\n")
+
+
+def finish(folder: Path) -> Kernel:
+    """Unpacks the image of a kernel that was fetched; its file `package` says that all is there."""
+    kernel = Kernel(folder)
+    kernel.image.write_bytes(unpack_image((folder / f"unpacked/boot/vmlinuz-{kernel.release}").read_bytes()))
+    (folder / "fetched").rename(folder / "package")
     return kernel
 
 

@@ -159,6 +159,12 @@ static void on_fence(unsigned vcpu, void *data) {
   trace_put(&trace, TRACE_FENCE, 0, 0);
 }
 
+static void on_locked(unsigned vcpu, void *data) {
+  (void)vcpu;
+  (void)data;
+  trace_locked(&trace);
+}
+
 static uint64_t instructions(void) {
   uint64_t sum = counters[USER];
   for (int i = 0; i < table.group_count; ++i) sum += counters[FIRST_GROUP + i];
@@ -286,7 +292,10 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
       add_inline(insn, &counters[USER]);
       if (facts.mark >= 0) call(insn, on_mark, facts.mark);
     }
-    if (facts.locked) add_inline(insn, &counters[LOCKED]);
+    if (facts.locked) {
+      add_inline(insn, &counters[LOCKED]);
+      if (trace.prefix[0] != '\0') call(insn, on_locked, 0);
+    }
     if (facts.kind == INSN_FLUSH) add_inline(insn, &counters[FLUSHES]);
     if (facts.kind == INSN_FENCE) {
       add_inline(insn, &counters[FENCES]);

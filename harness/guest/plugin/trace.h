@@ -1,5 +1,5 @@
 // The crash laboratory's record of a kernel file system: every store to the traced part of the NVDIMM with its bytes, every line written
-// back, every fence, and where operations begin and end, in the order of execution.
+// back, every fence, every locked instruction that could order some of these, and where operations begin and end, in the order of execution.
 //
 // The plugin interface tells the address of an access and not its value; but the NVDIMM is a file that QEMU maps, and a callback comes
 // after its access, so the bytes are read from there. On one processor the order of callbacks is the order of stores.
@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum trace_kind { TRACE_STORE, TRACE_STREAM, TRACE_FLUSH, TRACE_FENCE, TRACE_OP_BEGIN, TRACE_OP_END };
+enum trace_kind { TRACE_STORE, TRACE_STREAM, TRACE_FLUSH, TRACE_FENCE, TRACE_OP_BEGIN, TRACE_OP_END, TRACE_LOCKED };
 
 struct trace_event {
   uint64_t offset;  // from the start of the traced part; of an operation its number
@@ -32,6 +32,7 @@ struct trace {
   FILE *events;          // of the recording under way
   int recordings;
   uint64_t operations;
+  bool unordered;  // something was stored or flushed since the last fence or locked instruction
 };
 
 // Maps the traced part of the NVDIMM's file; `offset` is where it begins there.
@@ -56,6 +57,7 @@ static inline bool trace_begin(struct trace *trace) {
   snprintf(path, sizeof(path), "%s.%d.events", trace->prefix, trace->recordings++);
   trace->events = fopen(path, "w");
   trace->operations = 0;
+  trace->unordered = false;
   return trace->events != NULL;
 }
 
@@ -63,6 +65,8 @@ static inline void trace_put(struct trace *trace, enum trace_kind kind, uint64_t
   if (trace->events == NULL) return;
   const struct trace_event event = {offset, size, kind};
   fwrite(&event, sizeof(event), 1, trace->events);
+  if (kind <= TRACE_FLUSH) trace->unordered = true;
+  if (kind == TRACE_FENCE || kind == TRACE_LOCKED) trace->unordered = false;
   if (kind != TRACE_STORE && kind != TRACE_STREAM) return;
   static const uint8_t padding[8] = {0};
   fwrite(trace->bytes + offset, 1, size, trace->events);
@@ -73,6 +77,11 @@ static inline void trace_put(struct trace *trace, enum trace_kind kind, uint64_t
 static inline void trace_access(struct trace *trace, enum trace_kind kind, uint64_t physical, uint32_t size) {
   if (physical < trace->begin || physical + size > trace->end) return;
   trace_put(trace, kind, physical - trace->begin, size);
+}
+
+// A locked instruction, of which a kernel executes thousands: recorded where it orders something.
+static inline void trace_locked(struct trace *trace) {
+  if (trace->unordered) trace_put(trace, TRACE_LOCKED, 0, 0);
 }
 
 static inline bool trace_end(struct trace *trace) {
