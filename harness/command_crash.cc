@@ -4,18 +4,22 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "engines/base/clock.h"
 #include "engines/crash/campaign.h"
 #include "engines/crash/mutation.h"
 #include "harness/cli.h"
+#include "harness/interrupt.h"
 #include "harness/matrix.h"
 
 namespace daxlab::harness {
 namespace {
 
 constexpr double kBudgetDefaultS = 60;
+constexpr size_t kViolationsShown = 10;  // of an engine
+constexpr const char* kClearLine = "\r\x1b[K";
 constexpr size_t kMutantImages = 24;  // of a point: bounded by states and not by time, so that a score does not depend on load
 constexpr uint32_t kMutantRecoveryShare = 4;  // what only a recovery stores is judged by crashes behind one
 
@@ -51,9 +55,23 @@ void show_progress(const EngineSpec& engine, const crash::Statistics& sums, doub
   constexpr uint64_t kPlainEveryNs = 10'000'000'000;
   if (!terminal && monotonic_ns() - last_ns < kPlainEveryNs) return;
   last_ns = monotonic_ns();
-  fmt::print(stderr, "{}{}: {} sequences, {} states, {} in recovery, {} violations, {:.0f} s left{}", terminal ? "\r\x1b[K" : "",
+  fmt::print(stderr, "{}{}: {} sequences, {} states, {} in recovery, {} violations, {:.0f} s left{}", terminal ? kClearLine : "",
              engine.to_string(), sums.sequences, sums.states, sums.states_in_recovery, sums.violations,
              std::max(0.0, seconds_left), terminal ? "" : "\n");
+  std::fflush(stderr);
+}
+
+void print_violation(FILE* to, const crash::Violation& violation, const crash::ExplorerOptions& options) {
+  fmt::print(to, "\nVIOLATION {}: {}\n  {}\n  daxlab crash --replay '{}'\n", violation.engine, violation.what, violation.where,
+             crash::replay_id(violation, options));
+}
+
+/// Above the progress, so that a campaign of hours tells at once; the first ones of each engine.
+void show_found(const crash::Violation& violation, const crash::ExplorerOptions& options) {
+  static std::map<std::string, size_t> shown;
+  if (++shown[violation.engine] > kViolationsShown) return;
+  if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, kClearLine);
+  print_violation(stderr, violation, options);
   std::fflush(stderr);
 }
 
@@ -83,18 +101,13 @@ void print_table(const std::vector<crash::EngineOutcome>& outcomes) {
   fmt::print("\n");
 }
 
-/// Each kind of violation once, with how often and the line that replays the first.
+/// The first ones of each engine, with the lines that replay them.
 void print_violations(const std::vector<crash::EngineOutcome>& outcomes, const crash::ExplorerOptions& options) {
-  constexpr size_t kShown = 10;
   for (const auto& outcome : outcomes) {
-    size_t shown = 0;
-    for (const crash::Violation& violation : outcome.violations) {
-      if (++shown > kShown) break;
-      fmt::print("\nVIOLATION {}: {}\n  {}\n  daxlab crash --replay '{}'\n", violation.engine, violation.what, violation.where,
-                 crash::replay_id(violation, options));
-    }
-    if (outcome.violations.size() > kShown)
-      fmt::print("\n{}: {} more\n", outcome.engine.to_string(), outcome.violations.size() - kShown);
+    const size_t shown = std::min(outcome.violations.size(), kViolationsShown);
+    for (size_t i = 0; i < shown; ++i) print_violation(stdout, outcome.violations[i], options);
+    if (outcome.violations.size() > shown)
+      fmt::print("\n{}: {} more\n", outcome.engine.to_string(), outcome.violations.size() - shown);
   }
 }
 
@@ -111,18 +124,23 @@ Result<int> replay(const std::string& given) {
   return wrong.empty() ? kExitDone : kExitFailed;
 }
 
+/// Of a command that was told to stop before its end; what it had found is printed first.
+int exit_code(bool failed) { return failed ? kExitFailed : interrupted() ? kExitInterrupted : kExitDone; }
+
 /// The mutation score of each engine; exit code 1 where one has survivors.
 Result<int> mutants(const std::vector<EngineSpec>& engines, const crash::MutationOptions& options) {
   bool survived = false;
   for (const EngineSpec& engine : engines) {
+    if (interrupted()) break;
     const auto progress = [](size_t done, size_t total, const crash::MutantOutcome& outcome) {
       fmt::print(stderr, "{}/{} {} {} {}\n", done, total, outcome.site,
-                 outcome.mutation == pmem::Mutation::kOmit ? "omitted" : "deferred", outcome.killed ? "killed" : "SURVIVED");
+                 outcome.mutation == pmem::Mutation::kOmit ? "omitted" : "deferred",
+                 outcome.killed ? "killed by " + outcome.evidence : "SURVIVED");
     };
-    DAXLAB_ASSIGN(const auto outcomes, crash::run_mutants(engine, options, progress));
+    DAXLAB_ASSIGN(const auto outcomes, crash::run_mutants(engine, options, {progress, interrupted}));
     const auto killed = std::count_if(outcomes.begin(), outcomes.end(), [](const auto& outcome) { return outcome.killed; });
-    fmt::print("{}: {} of {} mutants killed ({:.1f} %)\n", engine.to_string(), killed, outcomes.size(),
-               share(static_cast<uint64_t>(killed), outcomes.size()));
+    fmt::print("{}{}: {} of {} mutants killed ({:.1f} %)\n", interrupted() ? "stopped early; " : "", engine.to_string(), killed,
+               outcomes.size(), share(static_cast<uint64_t>(killed), outcomes.size()));
     for (const crash::MutantOutcome& outcome : outcomes) {
       if (outcome.killed) continue;
       survived = true;
@@ -130,7 +148,7 @@ Result<int> mutants(const std::vector<EngineSpec>& engines, const crash::Mutatio
                  outcome.evidence);
     }
   }
-  return survived ? kExitFailed : kExitDone;
+  return exit_code(survived);
 }
 
 Result<int> run(const Arguments& arguments) {
@@ -149,6 +167,7 @@ Result<int> run(const Arguments& arguments) {
   options.workers = static_cast<uint32_t>(workers.value_or(static_cast<uint64_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)))));
   options.explorer.seed = seed.value_or(1);
   options.explorer.model = model == "eadr" ? pmem::CrashModel::kEadr : pmem::CrashModel::kClwb;
+  catch_interrupts();  // a campaign of hours that is stopped says what it has found
   if (arguments.has("--mutants")) {
     crash::MutationOptions mutation;
     mutation.explorer = options.explorer;
@@ -158,32 +177,35 @@ Result<int> run(const Arguments& arguments) {
     mutation.explorer.recovery_images_max = kMutantImages;
     return mutants(options.engines, mutation);
   }
-  DAXLAB_ASSIGN(const auto outcomes, crash::run_campaign(options, show_progress));
-  if (isatty(STDERR_FILENO)) fmt::print(stderr, "\r\x1b[K");
+  const auto found = [&](const crash::Violation& violation) { show_found(violation, options.explorer); };
+  DAXLAB_ASSIGN(const auto outcomes, crash::run_campaign(options, {show_progress, found, interrupted}));
+  if (isatty(STDERR_FILENO)) fmt::print(stderr, kClearLine);
+  if (interrupted()) fmt::print("stopped early\n");
   print_table(outcomes);
   print_violations(outcomes, options.explorer);
   const bool violated =
       std::any_of(outcomes.begin(), outcomes.end(), [](const auto& outcome) { return !outcome.violations.empty(); });
-  return violated ? kExitFailed : kExitDone;
+  return exit_code(violated);
 }
 
 const RegisterCommand kRegistered{{
     .name = "crash",
     .purpose = "explore the states a crash may leave, and judge each",
-    .options = {{"--engine", "LIST", "engines, with options (default: every one that keeps its data on pmem)", false, false},
-                {"--suite", "NAME", "seq1, seq2: every sequence of one or two steps; edge: long histories; fuzz: random ones; all (default)",
-                 false, false},
-                {"--budget", "S", "seconds in all, 1 to 1000000 (default 60)", false, false},
-                {"--seed", "N", "of samples and random sequences, from 1 (default 1)", false, false},
-                {"--model", "MODEL", "clwb: caches are lost; eadr: caches persist (default clwb)", false, false},
-                {"--workers", "N", "processes, 1 to 256 (default: one a CPU)", false, false},
-                {"--mutants", "",
-                 "leave out each flush, fence and commit store in turn: does the exploration notice? (preset mutants)", false,
-                 false},
-                {"--replay", "FILE|ID", "judge one image again: an id as a violation prints it, or a file with one", false,
-                 false}},
+    .options =
+        {{"--engine", "LIST", "engines, with options (default: every one that keeps its data on pmem)", false, false},
+         {"--suite", "NAME",
+          "seq1, seq2: every sequence of one or two steps; edge: long histories; fuzz: random ones; all (default)", false, false},
+         {"--budget", "S", "seconds in all, 1 to 1000000 (default 60)", false, false},
+         {"--seed", "N", "of samples and random sequences, from 1 (default 1)", false, false},
+         {"--model", "MODEL", "clwb: caches are lost; eadr: caches persist (default clwb)", false, false},
+         {"--workers", "N", "processes, 1 to 256 (default: one a CPU)", false, false},
+         {"--mutants", "", "leave out each flush, fence and commit store in turn: does the exploration notice? (preset mutants)",
+          false, false},
+         {"--replay", "FILE|ID", "judge one image again: an id as a violation prints it, or a file with one", false, false}},
     .examples = {"daxlab crash --engine native --suite seq1", "daxlab crash --budget 600 --seed 7"},
-    .notes = "Each violation is printed with the one command line that replays it.",
+    .notes =
+        "Each violation is printed as it is found, with the one command line that replays it. Ctrl-C or SIGTERM ends a campaign\n"
+        "early: it prints what it has found.",
     .order = 60,
     .run = run,
 }};

@@ -3,14 +3,19 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <new>
 #include <unordered_set>
+#include <utility>
 
 #include "engines/base/random.h"
 
@@ -38,7 +43,32 @@ std::vector<Sequence> planned(const std::vector<std::string>& suites, SyncPoints
   return sequences;
 }
 
-/// One worker's share, explored until the deadline.
+/// A flag that the campaign raises and its workers see. Not a signal: one that came before the worker expects it would kill it.
+class StopFlag {
+ public:
+  static Result<StopFlag> create() {
+    void* const page = ::mmap(nullptr, sizeof(Flag), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return Error(Errc::kNoSpace, "cannot map a page to share with the workers");
+    return StopFlag(new (page) Flag(false));
+  }
+  ~StopFlag() {
+    if (flag_ != nullptr) ::munmap(flag_, sizeof(Flag));
+  }
+  StopFlag(StopFlag&& other) noexcept : flag_(std::exchange(other.flag_, nullptr)) {}
+  StopFlag& operator=(StopFlag&&) = delete;
+
+  void raise() { flag_->store(true, std::memory_order_relaxed); }
+  bool raised() const { return flag_->load(std::memory_order_relaxed); }
+
+ private:
+  using Flag = std::atomic<bool>;
+  static_assert(Flag::is_always_lock_free);
+  explicit StopFlag(Flag* flag) : flag_(flag) {}
+
+  Flag* flag_;
+};
+
+/// One worker's share, explored until the deadline or until it is to stop.
 class Worker {
  public:
   Worker(const CampaignOptions& options, const EngineSpec& engine, uint32_t index)
@@ -46,7 +76,7 @@ class Worker {
 
   void run(Explorer& explorer, Clock::time_point deadline, const std::function<void()>& tick) const {
     const auto explore = [&](const Sequence& sequence) {
-      if (Clock::now() >= deadline) return false;
+      if (Clock::now() >= deadline || options_.explorer.stop()) return false;
       if (!is_ours(sequence)) return true;
       if (!explorer.explore(sequence, deadline).ok()) return false;
       tick();
@@ -83,6 +113,7 @@ bool write_all(int fd, const void* data, size_t size_bytes) {
   const char* at = static_cast<const char*>(data);
   while (size_bytes > 0) {
     const ssize_t written = ::write(fd, at, size_bytes);
+    if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return false;
     at += written;
     size_bytes -= static_cast<size_t>(written);
@@ -113,9 +144,11 @@ void send_trees(int fd, const std::unordered_set<uint64_t>& trees) {
   write_all(fd, hashes.data(), size);
 }
 
-[[noreturn]] void worker_main(const CampaignOptions& options, const EngineSpec& engine, uint32_t index,
-                              Clock::time_point deadline, int fd) {
+[[noreturn]] void worker_main(const CampaignOptions& given, const EngineSpec& engine, uint32_t index, Clock::time_point deadline,
+                              const StopFlag& stop, int fd) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  CampaignOptions options = given;
+  options.explorer.stop = [&stop] { return stop.raised(); };
   auto explorer = Explorer::create(engine, options.explorer);
   if (!explorer.ok()) _exit(2);
   size_t sent = 0;
@@ -136,7 +169,7 @@ void send_trees(int fd, const std::unordered_set<uint64_t>& trees) {
 /// The reading end: keeps each worker's last statistics and all violations.
 class Inbox {
  public:
-  explicit Inbox(size_t workers) : buffers_(workers), statistics_(workers) {}
+  Inbox(size_t workers, const CampaignWatch& watch) : watch_(watch), buffers_(workers), statistics_(workers) {}
 
   void take(size_t worker, const char* data, size_t size_bytes) {
     std::string& buffer = buffers_[worker];
@@ -180,6 +213,7 @@ class Inbox {
     const auto ops = parse_ops(fields[3]);
     if (!setup.ok() || !ops.ok()) return;
     violations.push_back({fields[0], {fields[1], *setup, *ops}, fields[4], fields[5], fields[6]});
+    if (watch_.found) watch_.found(violations.back());
   }
 
   void take_trees(std::string_view hashes) {
@@ -189,6 +223,7 @@ class Inbox {
     }
   }
 
+  const CampaignWatch& watch_;
   std::vector<std::string> buffers_;
   std::unordered_set<uint64_t> trees_;
   std::vector<Statistics> statistics_;
@@ -199,10 +234,12 @@ void drain(std::vector<pollfd>& pipes, Inbox& inbox, const std::function<void()>
   size_t open = pipes.size();
   std::vector<char> chunk(1 << 16);
   while (open > 0) {
-    ::poll(pipes.data(), pipes.size(), 500);
+    tick();
+    if (::poll(pipes.data(), pipes.size(), 500) <= 0) continue;
     for (size_t i = 0; i < pipes.size(); ++i) {
       if (pipes[i].fd < 0 || (pipes[i].revents & (POLLIN | POLLHUP)) == 0) continue;
       const ssize_t got = ::read(pipes[i].fd, chunk.data(), chunk.size());
+      if (got < 0 && errno == EINTR) continue;
       if (got > 0) {
         inbox.take(i, chunk.data(), static_cast<size_t>(got));
       } else {
@@ -211,8 +248,8 @@ void drain(std::vector<pollfd>& pipes, Inbox& inbox, const std::function<void()>
         --open;
       }
     }
-    tick();
   }
+  tick();
 }
 
 Result<void> reap(const EngineSpec& engine, const std::vector<pid_t>& children) {
@@ -230,8 +267,9 @@ Result<void> reap(const EngineSpec& engine, const std::vector<pid_t>& children) 
 }
 
 Result<EngineOutcome> explore_engine(const CampaignOptions& options, const EngineSpec& engine, double budget_s,
-                                     const CampaignProgress& progress) {
+                                     const CampaignWatch& watch) {
   DAXLAB_ASSIGN(const auto usable, Explorer::create(engine, options.explorer));  // a wrong engine is an answer, not a dead worker
+  DAXLAB_ASSIGN(StopFlag stop, StopFlag::create());
   const auto began = Clock::now();
   const auto deadline = began + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(budget_s));
   std::vector<pollfd> pipes;
@@ -243,15 +281,16 @@ Result<EngineOutcome> explore_engine(const CampaignOptions& options, const Engin
     if (child < 0) return Error(Errc::kIo, "cannot fork");
     if (child == 0) {
       ::close(ends[0]);
-      worker_main(options, engine, i, deadline, ends[1]);
+      worker_main(options, engine, i, deadline, stop, ends[1]);
     }
     ::close(ends[1]);
     pipes.push_back({ends[0], POLLIN, 0});
     children.push_back(child);
   }
-  Inbox inbox(options.workers);
+  Inbox inbox(options.workers, watch);
   drain(pipes, inbox, [&] {
-    if (progress) progress(engine, inbox.sum(), std::chrono::duration<double>(deadline - Clock::now()).count());
+    if (watch.progress) watch.progress(engine, inbox.sum(), std::chrono::duration<double>(deadline - Clock::now()).count());
+    if (watch.stop && watch.stop()) stop.raise();
   });
   DAXLAB_TRY(reap(engine, children));
   EngineOutcome outcome{engine, inbox.sum(), std::move(inbox.violations),
@@ -264,11 +303,12 @@ const char* model_name(pmem::CrashModel model) { return model == pmem::CrashMode
 
 }  // namespace
 
-Result<std::vector<EngineOutcome>> run_campaign(const CampaignOptions& options, const CampaignProgress& progress) {
+Result<std::vector<EngineOutcome>> run_campaign(const CampaignOptions& options, const CampaignWatch& watch) {
   std::vector<EngineOutcome> outcomes;
   for (const EngineSpec& engine : options.engines) {
+    if (watch.stop && watch.stop()) break;
     DAXLAB_ASSIGN(EngineOutcome outcome,
-                  explore_engine(options, engine, options.budget_s / static_cast<double>(options.engines.size()), progress));
+                  explore_engine(options, engine, options.budget_s / static_cast<double>(options.engines.size()), watch));
     outcomes.push_back(std::move(outcome));
   }
   return outcomes;

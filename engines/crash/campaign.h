@@ -18,7 +18,7 @@ namespace daxlab::crash {
 struct CampaignOptions {
   std::vector<EngineSpec> engines;
   std::vector<std::string> suites = {"seq1", "edge", "seq2", "fuzz"};  ///< "fuzz": seeded random sequences until the budget ends.
-  double budget_s = 60;                                        ///< In all, shared evenly by the engines.
+  double budget_s = 60;                                                ///< In all, shared evenly by the engines.
   uint32_t workers = 1;
   ExplorerOptions explorer;
 };
@@ -30,10 +30,17 @@ struct EngineOutcome {
   uint64_t sequences_planned = 0;  ///< Of seq1, edge and seq2; what was not reached is said.
 };
 
-/// Called now and then with the sums so far of the engine being explored.
-using CampaignProgress = std::function<void(const EngineSpec&, const Statistics&, double seconds_left)>;
+/// What a campaign tells and asks while it runs, on the thread that runs it. Each may be empty.
+struct CampaignWatch {
+  /// Now and then: the sums so far of the engine being explored.
+  std::function<void(const EngineSpec&, const Statistics&, double seconds_left)> progress;
+  std::function<void(const Violation&)> found;  ///< At the end of the sequence that it was found in.
+  /// At least once a second; true ends the campaign, whose outcomes are then what was found until then: those of the engines
+  /// that were begun.
+  std::function<bool()> stop;
+};
 
-Result<std::vector<EngineOutcome>> run_campaign(const CampaignOptions& options, const CampaignProgress& progress);
+Result<std::vector<EngineOutcome>> run_campaign(const CampaignOptions& options, const CampaignWatch& watch);
 
 /// A violation as one line that replays it: "engine|model|seed|setup|ops|image".
 std::string replay_id(const Violation& violation, const ExplorerOptions& options);

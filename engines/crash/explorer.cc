@@ -244,7 +244,8 @@ Result<void> Explorer::explore(const Sequence& sequence, Clock::time_point deadl
   if (state.options.edit) state.options.edit(recording->trace);
   std::vector<std::byte> base = state.sequences->base();
   pmem::CrashImages images(recording->trace, *state.region, base, state.image_options(state.options.images_per_point_max));
-  while (Clock::now() < deadline && images.next()) {
+  const auto time_is_up = [&] { return Clock::now() >= deadline || (state.options.stop && state.options.stop()); };
+  while (!time_is_up() && images.next()) {
     ++state.statistics.images;
     if (!state.first_time(sequence, images.digest(), point_of(images))) continue;
     const std::string id = images.id();

@@ -36,6 +36,7 @@ struct ExplorerOptions {
   uint32_t recovery_share = 32;     ///< One image in so many is crashed inside its recovery; 0: none.
   size_t recovery_images_max = 64;  ///< Of one recovery and what is behind it, shared by their points; three each at least.
   bool use_everything = true;
+  std::function<bool()> stop;  ///< Asked wherever the deadline is; true ends an exploration as that does.
   /// Negative controls: changes a recorded trace before images are made of it, as a missing fence in the engine would have.
   std::function<void(pmem::Trace&)> edit;
   /// The same of the trace of a recovery; the mount is what comes before the first operation begins.

@@ -1,6 +1,9 @@
 #include "engines/crash/mutation.h"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +14,8 @@
 namespace daxlab::crash {
 
 namespace {
+
+constexpr unsigned kWallPerCpu = 20;  // a hang without a loop ends too, however busy the machine is
 
 struct Mutant {
   pmem::MutantSite site;
@@ -69,7 +74,9 @@ Result<std::vector<Mutant>> find_mutants(const EngineSpec& engine, const Explore
 
 /// In a process of its own, as a mutant may crash, hang or corrupt anything. Writes "K" or "S" and the evidence.
 [[noreturn]] void judge_mutant(const EngineSpec& engine, const MutationOptions& options, const Mutant& mutant, int fd) {
-  alarm(options.hang_s);
+  const rlimit hang{options.hang_s, options.hang_s};
+  ::setrlimit(RLIMIT_CPU, &hang);
+  ::alarm(kWallPerCpu * options.hang_s);
   std::string answer;
   auto explorer = Explorer::create(engine, options.explorer);
   if (!explorer.ok() || !pmem::set_mutant(mutant.site.key(), mutant.mutation).ok()) _exit(2);
@@ -103,7 +110,24 @@ Running start(const EngineSpec& engine, const MutationOptions& options, const st
   return {index, child, ends[0]};
 }
 
-/// Waits for one; a mutant whose process died has been noticed.
+/// Waits until it has answered or died; false if that is not to be waited for.
+bool await(const Running& running, const std::function<bool()>& stop) {
+  pollfd end{running.fd, POLLIN, 0};
+  while (::poll(&end, 1, 500) <= 0) {
+    if (stop && stop()) return false;
+  }
+  return true;
+}
+
+void abandon(const std::deque<Running>& running) {
+  for (const Running& each : running) {
+    ::kill(each.child, SIGKILL);
+    ::close(each.fd);
+    ::waitpid(each.child, nullptr, 0);
+  }
+}
+
+/// What one said; a mutant whose process died has been noticed.
 MutantOutcome finish(const Running& running, const Mutant& mutant) {
   std::string answer(4000, '\0');
   const ssize_t got = ::read(running.fd, answer.data(), answer.size());
@@ -121,7 +145,7 @@ MutantOutcome finish(const Running& running, const Mutant& mutant) {
 }  // namespace
 
 Result<std::vector<MutantOutcome>> run_mutants(const EngineSpec& engine, const MutationOptions& options,
-                                               const MutationProgress& progress) {
+                                               const MutationWatch& watch) {
   DAXLAB_ASSIGN(const std::vector<Mutant> mutants, find_mutants(engine, options.explorer));
   std::vector<MutantOutcome> outcomes;
   std::deque<Running> running;
@@ -130,11 +154,13 @@ Result<std::vector<MutantOutcome>> run_mutants(const EngineSpec& engine, const M
       running.push_back(start(engine, options, mutants, next));
       ++next;
     }
+    if (!await(running.front(), watch.stop)) break;
     const Running oldest = running.front();
     running.pop_front();
     outcomes.push_back(finish(oldest, mutants[oldest.index]));
-    if (progress) progress(outcomes.size(), mutants.size(), outcomes.back());
+    if (watch.progress) watch.progress(outcomes.size(), mutants.size(), outcomes.back());
   }
+  abandon(running);
   return outcomes;
 }
 
