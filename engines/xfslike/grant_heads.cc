@@ -34,19 +34,22 @@ Result<void> GrantHeads::take(Head& head, int64_t need, Tally& sleeps) {
   for (;;) {
     if (shut_down_.load(std::memory_order_acquire)) return Errc::kIo;
     if (head.waiting.load(std::memory_order_seq_cst) == 0 && try_take(head, need)) return {};
+    if (may_sleep_) return sleep(head, need, sleeps);
     if (!more_()) break;
   }
-  if (may_sleep_) return sleep(head, need, sleeps);
   if (try_take(head, need)) return {};
   return Error(Errc::kNoSpace, "the log is full of what cannot be written back now");
 }
 
+// Asks for space only once it is in the list: who pushes the tail rests when nobody is there, and would not come back for one that it
+// did not see (as xlog_grant_head_wait() does, fs/xfs/xfs_log.c).
 Result<void> GrantHeads::sleep(Head& head, int64_t need, Tally& sleeps) {
   Waiter waiter{need, false, {}};
   head.mutex.lock();
   head.waiting.fetch_add(1, std::memory_order_seq_cst);
   head.waiters.push_back(&waiter);
   head.mutex.unlock();
+  more_();
   wake(head);  // space that came between the last look and the list
   head.mutex.lock();
   if (!waiter.granted) {

@@ -24,8 +24,9 @@ namespace daxlab::xfslike {
 
 class GrantHeads {
  public:
-  /// `more` is asked for space when there is none. True: try again (inline: something was written back); false: sleep, somebody
-  /// else was told to (threads), unless `may_sleep` is false, in which case the reservation fails with kNoSpace.
+  /// `more` is asked for space when there is none. Where `may_sleep`, it tells somebody else, and whoever asks is among the waiting
+  /// (anyone_waits()) by then. Otherwise true means try again (something was written back); false, and the reservation fails with
+  /// kNoSpace.
   GrantHeads(uint64_t log_bytes, LogStats& stats, std::function<bool()> more, bool may_sleep)
       : log_bytes_(static_cast<int64_t>(log_bytes)), stats_(stats), more_(std::move(more)), may_sleep_(may_sleep) {}
 
