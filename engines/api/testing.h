@@ -290,14 +290,8 @@ class EngineSuite : public ::testing::TestWithParam<std::string> {
 #define DAXLAB_ON_EVERY_ENGINE(Suite) \
   INSTANTIATE_TEST_SUITE_P(Engines, Suite, ::testing::ValuesIn(::daxlab::tests::suite_specs()), ::daxlab::tests::spec_test_name)
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#ifdef DAXLAB_SANITIZED
 inline constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
 #else
 inline constexpr bool kSanitized = false;
 #endif

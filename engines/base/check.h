@@ -14,7 +14,13 @@ namespace daxlab {
 #define DAXLAB_CHECK(condition) \
   (DAXLAB_LIKELY(condition) ? static_cast<void>(0) : ::daxlab::check_failed(#condition, __FILE__, __LINE__))
 
-#if !defined(NDEBUG) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if !defined(NDEBUG) || defined(DAXLAB_SANITIZED)
+#define DAXLAB_CHECKED 1  ///< Whether this build has the checks that a measured build cannot afford.
+#else
+#define DAXLAB_CHECKED 0
+#endif
+
+#if DAXLAB_CHECKED
 #define DAXLAB_DCHECK(condition) DAXLAB_CHECK(condition)
 #else
 #define DAXLAB_DCHECK(condition) static_cast<void>(0)

@@ -206,7 +206,7 @@ TEST_P(RealMmuTest, ChildOfForkHasNoWindowsAndTheParentKeepsIts) {
   EXPECT_EQ(delta.faults(), 2u);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // whose runtimes take the signal
+#ifndef DAXLAB_SANITIZED  // whose runtimes take the signal
 TEST_P(RealMmuTest, BeyondTheEndKillsAProgramWithoutAHandlerBySigbus) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");  // a fresh program image: after a mere fork() there would be no upcalls
   file_->allocate(0, 1);

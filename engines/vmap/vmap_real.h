@@ -3,12 +3,10 @@
 // (DESIGN.md).
 //
 // Invariants:
-//   1. A page of the window is reserved (no access), or mapped, or stale: unmapped lazily, its alias still there as a TLB may
-//   still have
-//      it. A stale page becomes reserved when a flush covers it, and only then may the allocator give it out again.
+//   1. A page of the window is reserved (no access), or mapped, or stale: unmapped lazily, its alias still there as a TLB may still
+//      have it. A stale page becomes reserved when a flush covers it, and only then may the allocator give it out again.
 //   2. Who writes through a stale alias writes to blocks that are another's by now. Poisoned, a stale page has no access at once:
-//   such a
-//      store is a SIGSEGV. `poison` is on in builds with checks (DAXLAB_DCHECK) and in tests.
+//      such a store is a SIGSEGV. `poison` is on in builds with checks (DAXLAB_CHECKED) and in tests.
 //
 // Needs the medium's descriptor, and 4 KiB entries: a file or memfd of small pages; at most vm.max_map_count pieces at a time.
 //
@@ -20,6 +18,7 @@
 #include <map>
 #include <memory>
 
+#include "engines/base/check.h"
 #include "engines/base/mutex.h"
 #include "engines/pmem/region.h"
 #include "engines/vmap/frame_table.h"
@@ -30,11 +29,7 @@ namespace daxlab::vmap {
 
 class VmapReal final : public xfslike::BufferMapping {
  public:
-#if !defined(NDEBUG) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  static constexpr bool kPoisonByDefault = true;
-#else
-  static constexpr bool kPoisonByDefault = false;
-#endif
+  static constexpr bool kPoisonByDefault = DAXLAB_CHECKED != 0;
   /// kMissingFacility: the medium cannot be mapped in pages of 4 KiB, or there are no addresses for the window.
   static Result<std::unique_ptr<VmapReal>> make(pmem::Region& region, std::unique_ptr<FrameTable> frames,
                                                 const VmapConfig& config, bool poison = kPoisonByDefault);

@@ -25,11 +25,7 @@
 #include "engines/base/check.h"
 #include "engines/base/mutex.h"
 
-#if !defined(NDEBUG) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DAXLAB_LOCK_ORDER 1
-#else
-#define DAXLAB_LOCK_ORDER 0
-#endif
+#define DAXLAB_LOCK_ORDER DAXLAB_CHECKED
 
 namespace daxlab::xfslike {
 
