@@ -2,6 +2,8 @@
 //
 // touch=first    pages that exist and were never touched through this mapping; at the end a pause maps the file anew
 // touch=redirty  pages that were written, then made clean by msync; at the end a pause syncs the mapping
+// stride=2MiB    the files are allocated in one piece before they are written, as who wants huge pages does: written from front to end they
+//                lie where the file system happens to be, and no huge page table entry fits extents that do not begin at 2 MiB
 // touch=hole     pages of a hole, which the fault must allocate (access=write); at the end a pause punches the file empty and
 // maps anew
 #include <fmt/core.h>
@@ -117,7 +119,14 @@ class MmapFault final : public Workload {
     content_ = std::make_unique<Content>(context.seed, kBlockBytes);
     finals_.resize(context.threads);
     const bool holes = params_->touch == Touch::kHole;
-    DAXLAB_TRY(files_.create(context, *content_, params_->pages, params_->shared, !holes));
+    const bool huge = !holes && params_->stride_pages * kBlockBytes == kHugeBytes;
+    DAXLAB_TRY(files_.create(context, *content_, params_->pages, params_->shared, !holes && !huge));
+    for (uint64_t i = 0; huge && i < files_.file_count(); ++i) {
+      DAXLAB_ASSIGN(auto file, files_.open(context.engine, i));
+      DAXLAB_TRY(file->fallocate(FallocateMode::kAllocate, 0, files_.blocks_per_file() * kBlockBytes));
+      DAXLAB_TRY(fill_part(*file, *content_, {i, 0, files_.blocks_per_file()}));
+      DAXLAB_TRY(file->fsync());
+    }
     for (uint64_t i = 0; holes && i < files_.file_count(); ++i) {
       DAXLAB_ASSIGN(auto file, files_.open(context.engine, i));
       DAXLAB_TRY(truncate(*file, files_.blocks_per_file() * kBlockBytes));

@@ -129,7 +129,7 @@ def test_a_rebuilt_package_has_the_version_of_its_source(tmp_path, monkeypatch):
     (tmp_path / "dpkg-query").write_text("#!/bin/sh\necho xfsprogs 6.1.0-1+b1\necho busybox-static 1:1.35.0-4+deb12u1+b1\n")
     (tmp_path / "dpkg-query").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert packages.versions(packages.TOOLS) == "busybox-static 1:1.35.0-4+deb12u1, xfsprogs 6.1.0-1"
+    assert packages.versions(packages.LIBRARIES) == "busybox-static 1:1.35.0-4+deb12u1, xfsprogs 6.1.0-1"
 
 
 def test_lists_are_fetched_once_whoever_asks(tmp_path, monkeypatch):
@@ -346,7 +346,7 @@ def test_the_snapshots_key_follows_content(tmp_path):
     assert lab.key_of(files, "kernel 1") != first
 
 
-ON = {"kernel_package": "k", "qemu": "q", "cpu": "c", "tools": "t", "preset": "release", "compiler": "g", "libraries": "l"}
+ON = {"kernel_package": "k", "qemu": "q", "cpu": "c", "image": "i", "preset": "release", "compiler": "g", "libraries": "l"}
 
 
 def _lines(**counters):
@@ -357,7 +357,7 @@ def _lines(**counters):
 def test_the_gate_has_no_threshold_and_its_file_round_trips():
     accepted = json.loads(gate.text_of(gate.accepted_from(_lines(), ON)))
     assert gate.check(_lines(), ON, accepted) == ([], [])
-    for counter, what in (("instructions_user", "instructions"), ("clwb", "flushes"), ("fences", "fences"), ("nvdimm_bytes_written", "bytes")):
+    for counter, what in (("instructions_user", "instructions"), ("instructions_kernel", "kernel instructions"), ("clwb", "flushes"), ("fences", "fences"), ("nvdimm_bytes_written", "bytes")):
         differ, _ = gate.check(_lines(**{counter: 41 if counter == "instructions_user" else 1}), ON, accepted)
         assert len(differ) == 2 and all(what in line for line in differ)
 
@@ -384,8 +384,10 @@ def test_the_gate_says_what_another_guest_or_build_keeps_it_from_comparing():
     for other in ({"preset": "dev"}, {"compiler": "newer"}, {"libraries": "newer"}):
         differ, left_out = gate.check(_lines(instructions_user=41, fences=3), ON | other, accepted)
         assert len(left_out) == 1 and len(differ) == 2 and all("fences" in line for line in differ)
-    differ, left_out = gate.check(_lines(fences=3), ON | {"qemu": "other"}, accepted)
-    assert len(left_out) == 1 and len(differ) == 1 and differ[0].startswith("native")
+    for other in ({"qemu": "other"}, {"image": "other"}):
+        differ, left_out = gate.check(_lines(fences=3, instructions_kernel=61), ON | other, accepted)
+        assert len(left_out) == 1 and len(differ) == 1 and differ[0].startswith("native") and "fences" in differ[0]
+        assert len(gate.check(_lines(instructions_user=41), ON | other, accepted)[0]) == 1
 
 
 def test_every_seeded_change_fits_the_tree_and_differs_from_it():

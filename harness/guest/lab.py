@@ -297,7 +297,8 @@ def self_test(lab: Lab, plan: dict[str, Any], program: Path, accept: bool) -> li
     if differences := records.differences(*runs) + sorted(probed):
         return differences
     build = plan["environment"]["build"]
-    on = {"kernel_package": lab.kernel.package, "qemu": machine.version(), "cpu": machine.CPU, "tools": packages.versions(packages.TOOLS),
+    on = {"kernel_package": lab.kernel.package, "qemu": machine.version(), "cpu": machine.CPU,
+          "image": hashlib.sha256(lab.guest.image.read_bytes()).hexdigest()[:16],
           "preset": build["preset"], "compiler": build["compiler"], "libraries": packages.versions(packages.LIBRARIES)}
     if accept:
         gate.FILE.write_text(gate.text_of(gate.accepted_from(runs[0], on)))

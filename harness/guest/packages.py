@@ -12,8 +12,7 @@ from . import MissingFacility, say
 
 # binutils and gcc come with the build's g++.
 PACKAGES = ("qemu-system-x86", "busybox-static", "ndctl", "xfsprogs", "e2fsprogs", "lz4", "xz-utils", "kmod")
-# What file systems are made with, and what the counted program runs with beside its own code: both change what is counted.
-TOOLS = ("busybox-static", "ndctl", "xfsprogs", "e2fsprogs")
+# What the counted program runs with beside its own code.
 LIBRARIES = ("libc6", "libstdc++6", "libgcc-s1", "libpmem2", "libfmt9")
 ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
