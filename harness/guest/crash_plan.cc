@@ -16,6 +16,17 @@ constexpr uint64_t kImagesMax = 1'000'000;
 
 constexpr uint64_t kMediumBytes = 32 * kMiB;  // written anew for each image
 
+// Stores through a mapping, each made durable in one of the three ways: random sequences seldom have one way alone.
+constexpr const char* kMappedSetup = "create /foo; write /foo 0+8192@1; sync /";
+constexpr const char* kMadeDurable[] = {"sync /", "fsync /foo", "msync /foo 0+8192@0"};
+constexpr uint64_t kMappedStores = 4;
+
+std::string mapped_stores_each_followed_by(const char* how) {
+  std::string ops;
+  for (uint64_t i = 0; i < kMappedStores; ++i) ops += fmt::format("{}mapped-store /foo {}+200@{}; {}", i ? "; " : "", 512 * i, 100 + i, how);
+  return ops;
+}
+
 /// The whole command; the job's script sets $DEVICE. mkfs.xfs makes nothing below 300 MiB unless it is told that nobody supports it.
 std::string small_mkfs(const FileSystem& fs, uint64_t seed) {
   const bool ext4 = fs.name == "ext4-dax";
@@ -44,6 +55,9 @@ Result<Json> crash_plan_json(const GuestPlan& plan, const std::string& images_te
   for (const crash::Sequence& sequence :
        crash::random_sequences(plan.seed, kSequences, kOperations, crash::SyncPoints::kAdded)) {
     sequences.push(Json::object().set("setup", crash::to_string(sequence.setup)).set("ops", crash::to_string(sequence.ops)));
+  }
+  for (const char* how : kMadeDurable) {
+    sequences.push(Json::object().set("setup", kMappedSetup).set("ops", mapped_stores_each_followed_by(how)));
   }
   Json json = Json::object();
   json.set("images", images).set("seed", plan.seed).set("medium_bytes", kMediumBytes).set("file_systems", std::move(systems));

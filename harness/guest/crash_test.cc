@@ -211,9 +211,12 @@ TEST(CrashPlan, EveryFileSystemOfThePlanAndSequencesOfTheSeed) {
   ASSERT_EQ((*json)["file_systems"].elements().size(), 2u);
   EXPECT_THAT((*json)["file_systems"].elements()[0]["mkfs"].text(), HasSubstr("$DEVICE 8192"));
   EXPECT_THAT((*json)["file_systems"].elements()[1]["mkfs"].text(), HasSubstr("--unsupported -d size=33554432 $DEVICE"));
+  ASSERT_EQ((*json)["sequences"].elements().size(), 7u);
   for (const Json& sequence : (*json)["sequences"].elements()) {
+    EXPECT_TRUE(crash::parse_ops(sequence["setup"].text()).ok());
     EXPECT_TRUE(crash::parse_ops(sequence["ops"].text()).ok());
   }
+  EXPECT_THAT((*json)["sequences"].elements()[5]["ops"].text(), HasSubstr("mapped-store /foo 512+200@101; fsync /foo"));
   for (const char* wrong : {"0", "many", "-1", "12x", ""}) EXPECT_EQ(crash_plan_json(*plan, wrong).code(), Errc::kUsage) << wrong;
 }
 
