@@ -17,10 +17,19 @@ _NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 def benchmarks(runs: Runs) -> dict[str, dict[str, float]]:
     """By name without modifiers ("mount/clean/1000"): the time in ns and every counter, medians over repetitions. Empty without the file."""
-    return runs.once("micro", lambda: _read(runs))
+    return runs.once("micro", lambda: {name: _medians(rows) for name, rows in _repetitions(runs).items()})
 
 
-def _read(runs: Runs) -> dict[str, dict[str, float]]:
+def values(runs: Runs, name: str, counter: str) -> list[float]:
+    """A counter of one benchmark, a value a repetition: what an interval is made of."""
+    return [float(row[counter]) for row in _repetitions(runs).get(name, []) if counter in row]
+
+
+def _repetitions(runs: Runs) -> dict[str, list[dict[str, Any]]]:
+    return runs.once("micro repetitions", lambda: _read(runs))
+
+
+def _read(runs: Runs) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for folder in runs.folders:
         path = folder / "micro.json"
@@ -32,7 +41,7 @@ def _read(runs: Runs) -> dict[str, dict[str, float]]:
                     found.setdefault(re.sub(r"/(iterations:\d+|real_time)", "", row["name"]), []).append(row)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: is not the JSON of Google Benchmark: {error}") from None
-    return {name: _medians(rows) for name, rows in found.items()}
+    return found
 
 
 def _medians(rows: list[dict[str, Any]]) -> dict[str, float]:

@@ -184,6 +184,28 @@ def lock_probes(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def core_cells(make: Maker) -> None:
+    """What harness/retrofit.toml and the benchmarks of engines/retrofit and engines/vmap give, thinned out."""
+    many = {"population": "50000"}
+    make.cell("null", "create_unlink", 30, many)
+    for log, format_, ns in (("buffered", "v2", 9000), ("direct", "v2", 8500), ("buffered", "v3", 9100), ("direct", "v3", 7000)):
+        make.cell("xfs-today" if log == "buffered" else "log-direct", "create_unlink", ns, many, options=CORE | {"log": log, "format": format_})
+    names = {"population": "20000"}
+    make.cell("null", "create_unlink", 30, names)
+    for engine, run, ns in (("contig", "linear", 4000), ("retrofit", "linear", 4100), ("retrofit", "16KiB", 4300), ("retrofit", "4KiB", 5200)):
+        make.cell(engine, "create_unlink", ns, names, options=CORE | PRESETS[engine] | {"dirblock": "64KiB", "meta_run": run})
+    for geometry in ("linear", "scatter4KiB"):
+        for size in (4096, 32768):
+            arms = {"buffered_v2": 1.0, "direct_v2": 1.2, "buffered_v3": 1.4, "direct_v3": 0.9}
+            make.benchmark(f"retrofit/log/force/{geometry}/{size}/iterations:100", 5.0 * size,
+                           **{f"{arm}_p50_ns": factor * size / 4 + 900 for arm, factor in arms.items()})
+    for arm, factor in (("model/lazy", 1.0), ("model/eager", 3.0), ("real/lazy", 20.0)):
+        for pages in (4, 16):
+            for threads in (1, 2):
+                make.benchmark(f"vmap/map/{arm}/{pages}/iterations:4000/real_time/threads:{threads}", 500.0 * factor,
+                               map_ns=300 * factor + 30 * pages, unmap_ns=170 * factor)
+
+
 def standard(seed: int = 1, core: bool = False) -> Maker:
     """The quick matrix: null, native, native-relaxed and posix (and the core's presets), 1 and 2 threads, an A/A pair."""
     make = Maker(seed)
@@ -231,6 +253,7 @@ def standard(seed: int = 1, core: bool = False) -> Maker:
             make.benchmark(f"mount/{name}/{files}/real_time", ns * files / 1000 / (1 + files / 5000), inodes_per_s=1e6)
         for name in ("create_unlink", "create_unlink_in_tree", "rename_within"):
             make.benchmark(f"{name}/{files}", 1500.0, p50_ns=1400.0 + files / 1e4)
+    core_cells(make)
     make.broken("failed", "no space left on the medium: 512 MiB are full at 2 MiB blocks")
     make.broken("failed", "child died of signal 9 (Killed)", workload="rename")
     make.broken("skipped", "needs hugetlbfs: no 2 MiB pages are reserved; remedy: echo 64 > /proc/sys/vm/nr_hugepages", kind="traced")

@@ -1,9 +1,11 @@
 """Figures: every one draws, says its medium, and refuses what must not stand in one picture."""
+import json
+
 import matplotlib.pyplot as plt
 import pytest
 
 import make_runs
-from daxlab import explain, figures, style, tables
+from daxlab import InputError, explain, figures, style, tables
 
 MODULES = [m for m in figures.modules() if not figures.name(m).startswith("exact_")]  # those are in test_exact.py
 BY_NAME = {figures.name(m): m for m in MODULES}
@@ -130,3 +132,26 @@ def test_a_probe_that_was_skipped_is_compared_with_nothing():
 def test_panel_names_tell_cells_apart(runs):
     names = [(p.name, p.crossing) for p in tables.panels(runs)]
     assert len(names) == len(set(names))
+
+
+def test_one_factor_finds_pairs_that_differ_in_one_option_alone(runs):
+    contrasts = [c for _, found in BY_NAME["one_factor"]._found(runs) for c in found]
+    logs = sorted((c.rest.split()[0], round(c.ratio.value, 1)) for c in contrasts if c.factor == "log" and c.new == "direct" and "v" in c.rest)
+    assert ("v2", 0.9) in logs and ("v3", 0.8) in logs
+    assert {c.factor for c in contrasts} == {"log", "format"}, "retrofit differs from the others in more than one"
+
+
+def test_the_cost_of_mapping_stands_beside_the_kernels_counts(loaded):
+    make = make_runs.Maker()
+    make.cell("null", "append", 22)
+    make_runs.core_cells(make)
+    runs = loaded(make)
+    module = BY_NAME["vmap_cost"]
+    assert "kernel" not in module.says(runs)
+    call = {"step": {"functions": {"vm_map_ram": {"calls": 32, "instructions": 32 * 1744}}}}
+    (runs.folders[0] / "vmap.json").write_text(json.dumps({"kernel": "x", "parts": {"costs": [
+        {"part": "map, used tables", "pages": 16, "classes": call}, {"part": "purge", "pages": 16, "classes": {}}]}}))
+    assert "109 instructions a page at 16 pages" in module.says(runs)
+    (runs.folders[0] / "vmap.json").write_text("[]")
+    with pytest.raises(InputError, match="vmap.json"):
+        module.draw(runs)
