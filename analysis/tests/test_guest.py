@@ -132,6 +132,14 @@ def test_a_rebuilt_package_has_the_version_of_its_source(tmp_path, monkeypatch):
     assert packages.versions(packages.LIBRARIES) == "busybox-static 1:1.35.0-4+deb12u1, xfsprogs 6.1.0-1"
 
 
+def test_each_cell_of_a_kernel_in_the_gate_has_a_machine_of_its_own():
+    cells = [{"record": {"workload": name}} for name in ("append", "stat")]
+    jobs = [{"name": name, "medium": "m", "cells": cells} for name in ("xfs-dax", "native")]
+    alone = lab.one_by_one({"seed": 1, "jobs": jobs})
+    assert [(job["name"], job["medium"], job["cells"]) for job in alone["jobs"]] == [
+        ("xfs-dax, append", "m", cells[:1]), ("xfs-dax, stat", "m", cells[1:]), ("native", "m", cells)] and alone["seed"] == 1
+
+
 def test_lists_are_fetched_once_whoever_asks(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(packages, "_updated", [])
