@@ -1,6 +1,8 @@
 #include "engines/base/mutex.h"
 
-#include <ctime>
+#include <immintrin.h>
+
+#include <thread>
 
 #include "engines/base/account.h"
 #include "engines/base/clock.h"
@@ -36,22 +38,47 @@ constinit thread_local LockScope t_lock_scope = LockScope::kOther;
   }
 }
 
+namespace {
+
+/// Nearly every holder lets go before a waiter could be put to sleep and woken again, some 10 us: for about as long a waiter tries.
+template <typename Try>
+bool try_for_a_while(Try attempt) {
+  constexpr int kTries = 100;
+  constexpr int kPauses = 4;  // between tries, which take the lock's line from its holder
+  for (int i = 0; i < kTries; ++i) {
+    for (int pause = 0; pause < kPauses; ++pause) _mm_pause();
+    if (attempt()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void Mutex::lock_contended() {
   const AccountScope scope(Phase::kLockWait);
   const ContendedWait wait(this);
-  mutex_.lock();
+  if (!try_for_a_while([this] { return mutex_.try_lock(); })) mutex_.lock();
 }
 
 void SharedMutex::lock_contended() {
   const AccountScope scope(Phase::kLockWait);
   const ContendedWait wait(this);
-  mutex_.lock();
+  came_.fetch_add(1, std::memory_order_relaxed);
+  if (!try_for_a_while([this] { return mutex_.try_lock(); })) mutex_.lock();
+  passed_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void SharedMutex::lock_shared_contended() {
   const AccountScope scope(Phase::kLockWait);
   const ContendedWait wait(this);
-  mutex_.lock_shared();
+  came_.fetch_add(1, std::memory_order_relaxed);
+  if (!try_for_a_while([this] { return mutex_.try_lock_shared(); })) mutex_.lock_shared();
+  passed_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void SharedMutex::let_waiters_pass() const {
+  const uint32_t came = came_.load(std::memory_order_relaxed);
+  while (static_cast<int32_t>(passed_.load(std::memory_order_relaxed) - came) < 0) std::this_thread::yield();
 }
 
 }  // namespace daxlab
