@@ -237,7 +237,11 @@ Result<void> NativeDirectory::unlink(std::string_view name) {
     Dentry* const dentry = directory.names->find(name);
     if (dentry == nullptr) return Errc::kNotFound;
     if (dentry->kind == NodeKind::kDirectory) return Errc::kIsDirectory;
+    // What will be changed behind the fence comes while the record goes out.
+    directory.names->prefetch_erase(*dentry);
+    __builtin_prefetch(&fs.volume.log_pages[dentry->log_page], 1);
     inode = fs.table.get(dentry->ino);
+    __builtin_prefetch(&inode->ctime_ns, 1);
     const uint64_t now_ns = realtime_coarse_ns();
     DentryRecord dentry_record = DentryRecord::remove(dentry->cookie, now_ns);
     Record record = dentry_record.record();

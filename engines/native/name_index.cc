@@ -1,7 +1,6 @@
 #include "engines/native/name_index.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -14,9 +13,7 @@ NameIndex::NameIndex(uint32_t dirblock_bytes) {
   if (dirblock_bytes != 0) blocks_ = std::make_unique<BlockNames>(dirblock_bytes);
 }
 
-NameIndex::~NameIndex() {
-  for_each_mutable([](Dentry& dentry) { std::free(&dentry); });
-}
+NameIndex::~NameIndex() = default;
 
 // Multiplied by the golden ratio because the table is indexed by high and low bits alike.
 uint32_t NameIndex::hash(std::string_view name) { return crc32c(name.data(), name.size(), 0x9e3779b9u) * 0x9e3779b1u; }
@@ -27,8 +24,10 @@ Dentry* NameIndex::find(std::string_view name, uint32_t hash) const {
   const size_t mask = cells_.size() - 1;
   for (size_t at = hash & mask;; at = (at + 1) & mask) {
     const Cell& cell = cells_[at];
-    if (cell.dentry == nullptr) return nullptr;
-    if (cell.hash == hash && cell.dentry->name() == name) return cell.dentry;
+    if (cell.empty()) return nullptr;
+    if (cell.hash != hash) continue;
+    Dentry* const found = dentry(cell.number);
+    if (found->name() == name) return found;
   }
 }
 
@@ -38,25 +37,25 @@ Dentry* NameIndex::find_cookie(uint64_t cookie) const {
 }
 
 void NameIndex::rehash(size_t cells) {
-  std::vector<Cell> old(cells);
+  Cells old(cells);
   old.swap(cells_);
   const size_t mask = cells_.size() - 1;
   for (const Cell& cell : old) {
-    if (cell.dentry == nullptr) continue;
+    if (cell.empty()) continue;
     size_t at = cell.hash & mask;
-    while (cells_[at].dentry != nullptr) at = (at + 1) & mask;
+    while (!cells_[at].empty()) at = (at + 1) & mask;
     cells_[at] = cell;
   }
 }
 
 Dentry* NameIndex::insert(std::string_view name, uint32_t hash, uint64_t cookie) {
-  auto* const dentry = static_cast<Dentry*>(std::malloc(sizeof(Dentry) + name.size()));
-  if (dentry == nullptr) throw std::bad_alloc();
-  *dentry = Dentry{};
+  const uint32_t place = arena_.allocate(Dentry::kNameAt + name.size());
+  auto* const dentry = new (arena_.address(place)) Dentry{};
+  dentry->number = place;
   dentry->cookie = cookie;
   dentry->hash = hash;
   dentry->name_bytes = static_cast<uint8_t>(name.size());
-  std::memcpy(dentry + 1, name.data(), name.size());
+  std::memcpy(arena_.address(place) + Dentry::kNameAt, name.data(), name.size());
 
   if (blocks_ != nullptr) {
     blocks_->insert(name, dentry);
@@ -75,24 +74,23 @@ Dentry* NameIndex::insert(std::string_view name, uint32_t hash, uint64_t cookie)
   ++last_chunk_->live;
   dentry->chunk = last_chunk_;
   ++count_;
-  name_bytes_ += name.size();
   next_cookie_ = std::max(next_cookie_, cookie + 1);
   return dentry;
 }
 
-void NameIndex::add_cell(Dentry* dentry) {
+void NameIndex::add_cell(const Dentry* dentry) {
   if ((count_ + 1) * 8 > cells_.size() * 7) rehash(std::max<size_t>(16, cells_.size() * 2));
   const size_t mask = cells_.size() - 1;
   size_t at = dentry->hash & mask;
-  while (cells_[at].dentry != nullptr) at = (at + 1) & mask;
-  cells_[at] = {dentry->hash, dentry};
+  while (!cells_[at].empty()) at = (at + 1) & mask;
+  cells_[at] = {dentry->hash, dentry->number};
 }
 
 size_t NameIndex::cell_of(const Dentry* dentry) const {
   const size_t mask = cells_.size() - 1;
   size_t at = dentry->hash & mask;
-  while (cells_[at].dentry != dentry) {
-    DAXLAB_CHECK(cells_[at].dentry != nullptr);
+  while (cells_[at].number != dentry->number) {
+    DAXLAB_CHECK(!cells_[at].empty());
     at = (at + 1) & mask;
   }
   return at;
@@ -102,7 +100,7 @@ size_t NameIndex::cell_of(const Dentry* dentry) const {
 void NameIndex::remove_cell(const Dentry* dentry) {
   const size_t mask = cells_.size() - 1;
   size_t hole = cell_of(dentry);
-  for (size_t at = (hole + 1) & mask; cells_[at].dentry != nullptr; at = (at + 1) & mask) {
+  for (size_t at = (hole + 1) & mask; !cells_[at].empty(); at = (at + 1) & mask) {
     const size_t home = cells_[at].hash & mask;
     if (((at - home) & mask) >= ((at - hole) & mask)) {
       cells_[hole] = cells_[at];
@@ -122,12 +120,11 @@ void NameIndex::erase(Dentry* dentry) {
   chunk->entries[dentry->cookie % kChunkCookies] = nullptr;
   if (--chunk->live == 0 && chunk != last_chunk_) chunks_.erase(chunk->number);
   --count_;
-  name_bytes_ -= dentry->name_bytes;
-  std::free(dentry);
+  arena_.free(dentry->number, dentry->size_bytes());
 }
 
 uint64_t NameIndex::dram_bytes() const {
-  return sizeof *this + (blocks_ == nullptr ? 0 : blocks_->dram_bytes()) + cells_.size() * sizeof(Cell) + count_ * sizeof(Dentry) + name_bytes_ +
+  return sizeof *this + (blocks_ == nullptr ? 0 : blocks_->dram_bytes()) + cells_.size() * sizeof(Cell) + arena_.dram_bytes() +
          chunks_.size() * (sizeof(Chunk) + 48);
 }
 

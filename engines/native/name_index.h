@@ -10,6 +10,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -19,23 +20,30 @@
 
 #include "engines/api/types.h"
 #include "engines/native/block_names.h"
+#include "engines/native/dentry_arena.h"
+#include "engines/native/huge_memory.h"
 
 namespace daxlab::native {
 
 struct Dentry {
   uint64_t cookie;
   uint64_t time_ns;   ///< When the name was made.
+  void* chunk;        ///< NameIndex's own, as is `number`.
   uint32_t ino;
   uint32_t generation;
   uint32_t log_page;  ///< Of the record that says so.
   uint32_t hash;
+  uint32_t number;
   NodeKind kind;
   uint8_t name_bytes;
-  void* chunk;        ///< NameIndex's own.
-  // The name follows.
-  std::string_view name() const { return {reinterpret_cast<const char*>(this + 1), name_bytes}; }
+  // The name follows right behind: up to 18 bytes of it are in the entry's first line.
+  static constexpr size_t kNameAt = 46;
+  std::string_view name() const { return {reinterpret_cast<const char*>(this) + kNameAt, name_bytes}; }
+  size_t size_bytes() const { return kNameAt + name_bytes; }
   InodeId id() const { return uint64_t{generation} << 32 | ino; }
 };
+
+static_assert(offsetof(Dentry, name_bytes) + 1 == Dentry::kNameAt);
 
 class NameIndex {
  public:
@@ -50,6 +58,15 @@ class NameIndex {
   Dentry* find(std::string_view name, uint32_t hash) const;
   Dentry* find(std::string_view name) const { return find(name, hash(name)); }
   Dentry* find_cookie(uint64_t cookie) const;
+  /// Fetches what find() looks at first, or what erase() changes, for a caller that has something else to do meanwhile.
+  void prefetch(uint32_t hash) const {
+    if (!cells_.empty()) __builtin_prefetch(&cells_[hash & (cells_.size() - 1)]);
+  }
+  void prefetch_erase(const Dentry& dentry) const {
+    auto* const chunk = static_cast<Chunk*>(dentry.chunk);
+    __builtin_prefetch(&chunk->live, 1);
+    __builtin_prefetch(&chunk->entries[dentry.cookie % kChunkCookies], 1);
+  }
   /// The name is not present and the cookie was not used.
   Dentry* insert(std::string_view name, uint32_t hash, uint64_t cookie);
   void erase(Dentry* dentry);
@@ -87,18 +104,21 @@ class NameIndex {
   };
   struct Cell {
     uint32_t hash = 0;
-    Dentry* dentry = nullptr;
+    uint32_t number = DentryArena::kNone;
+    bool empty() const { return number == DentryArena::kNone; }
   };
 
-  void add_cell(Dentry* dentry);
+  Dentry* dentry(uint32_t number) const { return reinterpret_cast<Dentry*>(arena_.address(number)); }
+  void add_cell(const Dentry* dentry);
   void remove_cell(const Dentry* dentry);
   void rehash(size_t cells);
   size_t cell_of(const Dentry* dentry) const;
 
   std::unique_ptr<BlockNames> blocks_;  // null: the table
-  std::vector<Cell> cells_;  // a power of two, linear probing, at most 7/8 full
+  DentryArena arena_;
+  using Cells = std::vector<Cell, TableAllocator<Cell>>;
+  Cells cells_;  // a power of two, linear probing, at most 7/8 full
   uint64_t count_ = 0;
-  uint64_t name_bytes_ = 0;
   uint64_t next_cookie_ = 1;
   std::map<uint64_t, Chunk> chunks_;
   Chunk* last_chunk_ = nullptr;

@@ -18,6 +18,7 @@ struct Renaming {
   Inode& from;
   Inode& to;
   std::string_view to_name;
+  uint32_t to_hash = 0;
   Dentry* source = nullptr;
   Dentry* target = nullptr;   ///< What is replaced; null: nothing.
   Inode* moved = nullptr;
@@ -28,13 +29,20 @@ struct Renaming {
 };
 
 Result<void> find_names(Renaming& renaming, std::string_view from_name, RenameFlags flags) {
+  FileSystem& fs = renaming.fs;
+  renaming.to_hash = NameIndex::hash(renaming.to_name);
+  renaming.to.names->prefetch(renaming.to_hash);  // among many names both are misses, which then pass side by side
   renaming.source = renaming.from.names->find(from_name);
   if (renaming.source == nullptr || renaming.to.dead) return Errc::kNotFound;
-  renaming.target = renaming.to.names->find(renaming.to_name);
-  renaming.moved = renaming.fs.table.get(renaming.source->ino);
+  // What apply() will change comes while the record goes out.
+  renaming.from.names->prefetch_erase(*renaming.source);
+  __builtin_prefetch(&fs.volume.log_pages[renaming.source->log_page], 1);
+  renaming.moved = fs.table.get(renaming.source->ino);
+  __builtin_prefetch(&renaming.moved->ctime_ns, 1);
+  renaming.target = renaming.to.names->find(renaming.to_name, renaming.to_hash);
   if (renaming.target == nullptr) return {};
   if (flags == RenameFlags::kNoReplace) return Errc::kExists;
-  renaming.victim = renaming.fs.table.get(renaming.target->ino);
+  renaming.victim = fs.table.get(renaming.target->ino);
   renaming.nothing_to_do = renaming.victim == renaming.moved;  // two names of one file: rename(2) does nothing
   return {};
 }
@@ -63,7 +71,7 @@ void apply(Renaming& renaming, uint32_t from_page, uint32_t to_page, uint64_t no
     log_release(fs.volume, entry->log_page);
   } else {
     NameIndex& names = *renaming.to.names;
-    entry = names.insert(renaming.to_name, NameIndex::hash(renaming.to_name), names.next_cookie());
+    entry = names.insert(renaming.to_name, renaming.to_hash, names.next_cookie());
   }
   entry->ino = source.ino;
   entry->generation = source.generation;
@@ -176,7 +184,7 @@ Result<void> rename_name(FileSystem& fs, Inode& from, std::string_view from_name
   DAXLAB_TRY(check_name(from_name));
   DAXLAB_TRY(check_name(to_name));
   if (flags != RenameFlags::kNone && flags != RenameFlags::kNoReplace) return Errc::kInvalid;
-  Renaming renaming{fs, from, to, to_name};
+  Renaming renaming{.fs = fs, .from = from, .to = to, .to_name = to_name};
   DAXLAB_TRY(&from == &to ? rename_within(renaming, from_name, flags) : rename_across(renaming, from_name, flags));
   const bool replaced = renaming.victim != nullptr && !renaming.nothing_to_do;
   if (replaced) fs.drop_link(*renaming.victim, renaming.victim->kind == NodeKind::kDirectory ? 2 : 1);
