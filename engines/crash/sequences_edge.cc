@@ -106,7 +106,7 @@ void add_page_ends(std::vector<Sequence>& sequences) {
 
 /// A log that grows to many pages within the recorded operations, each page with something that is still so: it is cleaned.
 void add_long_logs(std::vector<Sequence>& sequences) {
-  constexpr size_t kPages = 10;
+  constexpr size_t kPages = 12;
   const std::string one = "/D/" + std::string(kNameBytesMax, 'a');
   const std::string two = "/D/" + std::string(kNameBytesMax, 'b');
   Ops setup = standard_setup();

@@ -28,7 +28,7 @@ void remove_names(Directory& directory, uint64_t count) {
 }
 
 TEST(Cleaner, WhoFindsNoSpaceCleansWhatTheThreadHasNotComeTo) {
-  Mounted fs("native:background=threads:mmu=soft", 8 * kMiB);
+  Mounted fs("native:cleaner=thread:mmu=soft", 8 * kMiB);
   file_system_of(fs.engine()).cleaner.stop();  // as a thread that never gets a CPU
   const auto root = fs.root();
   const uint64_t first = fill_with_names(fs, *root, UINT64_MAX);
@@ -38,7 +38,7 @@ TEST(Cleaner, WhoFindsNoSpaceCleansWhatTheThreadHasNotComeTo) {
 }
 
 TEST(Cleaner, AFileFindsTheSpaceOfDeadLogPages) {
-  Mounted fs("native:background=threads:mmu=soft", 8 * kMiB);
+  Mounted fs("native:cleaner=thread:mmu=soft", 8 * kMiB);
   file_system_of(fs.engine()).cleaner.stop();
   const auto root = fs.root();
   const uint64_t names = fill_with_names(fs, *root, UINT64_MAX);

@@ -23,6 +23,7 @@ struct MountOptions {
   bool copy_on_write = true;
   uint32_t dirblock_bytes = 0;  ///< Volume::dirblock_bytes.
   bool background_threads = true;
+  bool cleaner_thread = false;
   uint32_t cpus = 1;
   dax::Policy policy = dax::Policy::kEntryLock;
   std::string mmu = "auto";

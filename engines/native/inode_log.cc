@@ -184,6 +184,7 @@ uint32_t log_drop_heads(Volume& volume, Inode& inode, uint32_t most) {
   pmem::fence();
   log.head_block = head;
   log.head_ordinal += dropped;
+  log.said_records = 0;
   for (uint32_t block = first; block != head;) {
     const uint32_t next = volume.log_pages[block].next;
     volume.log_pages[block] = {0, 0};

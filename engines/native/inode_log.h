@@ -40,9 +40,16 @@ struct LogState {
   uint32_t state_page = 0;       ///< Log page of the last record that changed size or times; 0: none.
   uint32_t compact_pages = 1;    ///< Length of the log after it was last cleaned through.
   uint32_t pass_end = 0;         ///< While cleaning: the ordinal up to which pages are rewritten.
-  uint32_t looked_ordinal = 0;   ///< Tail page at which the cleaner last asked whether there is work.
+  uint32_t said_lines = 0;       ///< Lines of what was said again in this pass.
+  uint32_t said_records = 0;     ///< Of the head page: its first ones, of which nothing holds any more.
+  uint32_t looked_half = 0;      ///< Half of a tail page at which the cleaner last asked whether there is work.
   bool in_pass = false;
 
+  void begin_pass() {
+    in_pass = true;
+    pass_end = tail_ordinal;
+    said_lines = 0;
+  }
   uint32_t pages() const { return head_block == 0 ? 0 : tail_ordinal - head_ordinal + 1; }
 };
 
