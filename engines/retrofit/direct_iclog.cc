@@ -24,6 +24,10 @@ namespace {
 constexpr uint32_t kStepBytes = 3 * 1024;
 constexpr std::byte kZeroes[kBlockBytes] = {};
 
+/// Each piece is summed by itself: the instruction takes three cycles to give what the next one of a sum needs, and pieces that need
+/// nothing of each other are summed side by side. Joining takes one multiplication for up to 255 bytes.
+void add_sum(IclogCursor& cursor, uint32_t crc, uint32_t size_bytes) { cursor.crc = crc32c_combine(cursor.crc, crc, size_bytes); }
+
 }  // namespace
 
 DirectIclog::DirectIclog(std::shared_ptr<const RingSegments> segments, const xfslike::LogGeometry& geometry,
@@ -50,13 +54,13 @@ void DirectIclog::put(IclogCursor& cursor, std::byte* to, const std::byte* from,
     std::memcpy(&displaced_[block], from, sizeof(uint32_t));
     if (!knock_out_.crc) {
       const AccountScope scope(Phase::kCrc);
-      cursor.crc = crc32c(from + sizeof stamp, size_bytes - sizeof stamp, crc32c(&stamp, sizeof stamp, cursor.crc));
+      add_sum(cursor, crc32c(from + sizeof stamp, size_bytes - sizeof stamp, crc32c(&stamp, sizeof stamp)), size_bytes);
     }
     if (!knock_out_.copy) pmem::stream_words(to, stamp, from, size_bytes);
   } else {
     if (!knock_out_.crc) {
       const AccountScope scope(Phase::kCrc);
-      cursor.crc = crc32c(from, size_bytes, cursor.crc);
+      add_sum(cursor, crc32c(from, size_bytes), size_bytes);
     }
     if (!knock_out_.copy) pmem::stream_words(to, from, size_bytes);
   }
