@@ -11,6 +11,21 @@
 
 namespace daxlab::xfslike {
 
+namespace {
+
+/// v3. What a crash cut at the head must not become whole by equal words of the next record in its place, when that is cut too: of an
+/// earlier mount's records only this one has the sequence that comes next.
+// Order: the anchor, which may have named what the head has come to, is durable at the tail; the head's first block; fence. It lies
+// behind the head before and after.
+void clear_cut(LogPlacement& placement, const LogGeometry& geometry, Lsn tail, Lsn head) {
+  if (geometry.distance(tail, head) >= geometry.ring_bytes()) return;
+  alignas(64) const std::byte nothing[kBasicBlockBytes] = {};
+  placement.write(lsn_block(head), 1, nothing);
+  placement.sync();
+}
+
+}  // namespace
+
 Log::Log(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 
 Log::~Log() = default;
@@ -42,6 +57,7 @@ Result<std::unique_ptr<Log>> Log::mount(LogPlacement& placement, const LogConfig
   if (config.format == LogFormat::kV3) {
     core->anchors = std::make_unique<AnchorWriter>(placement, geometry, found.anchor);
     core->anchors->write(found.tail, found.start.epoch);
+    clear_cut(placement, geometry, found.tail, found.summary.head);
   }
   DAXLAB_TRY(core->start(found.start, found.tail, found.last_record, found.next_sequence));
   for (const auto& [item, lsn] : recovery.intents()) core->ail.insert({&item, 1}, lsn);

@@ -27,10 +27,8 @@ class HeadV2 {
     ends_.tail = ends_.clean ? ends_.last.lsn : ends_.last.tail_lsn;
     if (ends_.tail > ends_.last.lsn || geometry_.distance(ends_.tail, ends_.head) > geometry_.ring_bytes())
       return log_damaged("a record names a tail that cannot be", lsn_block(ends_.last.lsn));
-    if (!ends_.clean) {
-      DAXLAB_TRY(step_over_overwritten());
-      clear_stale();
-    }
+    if (!ends_.clean) DAXLAB_TRY(step_over_overwritten());
+    clear_stale();
     return ends_;
   }
 
@@ -129,13 +127,16 @@ class HeadV2 {
     return {};
   }
 
-  // Order: any; fence. Each block that is set back lies behind the head before and after.
+  // Order: any; fence. Each block that is set back lies behind the head before and after. Behind an unmount record, too, may be what a
+  // crash cut, of the mount after it (XFS: xlog_clear_stale_blocks(), which a clean log does not skip either). The first block is set
+  // back whatever its cycle: of 8 aligned bytes the one with the cycle may be all that is missing of a record, and the next record in
+  // its place begins with equal ones.
   void clear_stale() {
     const auto free_blocks =
         static_cast<uint32_t>((geometry_.ring_bytes() - geometry_.distance(ends_.tail, ends_.head)) / kBasicBlockBytes);
     for (uint32_t i = 0; i < std::min(free_blocks, kWindowBlocks); ++i) {
       const Lsn at = geometry_.advance(ends_.head, i);
-      if (reader_.cycle_at(lsn_block(at)) != lsn_cycle(at)) continue;
+      if (i != 0 && reader_.cycle_at(lsn_block(at)) != lsn_cycle(at)) continue;
       const Lsn older = make_lsn(lsn_cycle(at) - 1, lsn_block(at));
       RecordHeaderDisk nothing{};
       nothing.magic = kRecordMagic;

@@ -197,6 +197,36 @@ TEST_P(RecoveryFormats, ItTakesAnyNumberOfIclogsAtTheNextMount) {
   }
 }
 
+// The same record, cut behind other records or, as a mount's first, behind an unmount record; then the word that it lacked comes after
+// all, as an equal word of the next record in its place, of which a crash leaves no more. It is still as before it.
+TEST_P(RecoveryFormats, ACutRecordIsNotCompletedByEqualWordsOfTheNext) {
+  for (const bool behind_unmount : {false, true}) {
+    LogBed bed(config());
+    bed.set({1, 2}, 10, 300);
+    LogBed::must(bed.log->force_all());
+    if (behind_unmount) {
+      bed.unmount();
+      bed.mount();
+    }
+    bed.set({1, 2}, 11, 1500);
+    const Image before = image_of(bed);
+    LogBed::must(bed.log->force_all());
+    const Image after = image_of(bed);
+    const auto [first, end] = changed(before, after);
+    for (size_t at = first / 8 * 8; at < end; at += 8) {
+      if (std::memcmp(&before[at], &after[at], 8) == 0) continue;
+      Image image = after;
+      std::memcpy(&image[at], &before[at], 8);
+      restore(bed, image);
+      bed.mount();
+      bed.log.reset();
+      std::memcpy(bed.region->bytes().data() + at, &after[at], 8);
+      bed.mount();
+      ASSERT_EQ(bed.on_media(1), 10u) << at << (behind_unmount ? " behind an unmount record" : "");
+    }
+  }
+}
+
 /// A sink that does what a buffer cache does with cancelled buffers: a cell logged with value kCancel is freed.
 class CancellingSink final : public CellSink {
  public:
