@@ -1,10 +1,12 @@
 #include "engines/xfslike/mkfs.h"
 
+#include <array>
 #include <cstring>
-#include <random>
 #include <vector>
 
 #include "engines/base/clock.h"
+#include "engines/base/random.h"
+#include "engines/pmem/persist.h"
 #include "engines/xfslike/directory_index.h"
 #include "engines/xfslike/format_volume.h"
 #include "engines/xfslike/log.h"
@@ -34,10 +36,17 @@ class RootHome final : public DirectoryHome {
   const uint64_t ino_;
 };
 
-Uuid random_uuid() {
-  std::random_device device;
-  Uuid uuid{};
-  for (uint8_t& byte : uuid) byte = static_cast<uint8_t>(device());
+/// Differs from that of any file system that was formatted here before, so that nothing it left behind validates. A function of the
+/// medium's seed and history and of the clock, so that a crash run can be replayed.
+Uuid new_uuid(const pmem::Region& region, uint64_t now_ns) {
+  const auto before = pmem::load(reinterpret_cast<const SuperblockDisk*>(region.block_address(0))).uuid;
+  std::array<uint64_t, 2> words;
+  static_assert(sizeof words == sizeof before);
+  std::memcpy(words.data(), before.data(), sizeof words);
+  words[0] = Random::mix(Random::mix(region.spec().seed, words[0]), now_ns);
+  words[1] = Random::mix(words[0], words[1]);
+  Uuid uuid;
+  std::memcpy(uuid.data(), words.data(), sizeof words);
   return uuid;
 }
 
@@ -65,8 +74,8 @@ Result<void> make_file_system(pmem::Region& region, const CoreOptions& options) 
   request.dirblock_bytes = options.dirblock_bytes;
   request.meta_run_blocks = options.meta_run_bytes / static_cast<uint32_t>(kBlockBytes);
   request.quota = options.quota;
-  request.uuid = random_uuid();
   request.now_ns = realtime_ns();
+  request.uuid = new_uuid(region, request.now_ns);
   DAXLAB_ASSIGN(const SuperblockDisk plan, plan_volume(region, request));
   RootHome root(plan.root_ino);
   DirectoryIndex(root).make_empty(plan.root_ino);
@@ -80,6 +89,6 @@ Result<void> make_file_system(pmem::Region& region, const CoreOptions& options) 
   return Log::create(*placement, log_config(options, request.uuid));
 }
 
-uint64_t min_medium_bytes() { return 16 * kMiB; }
+uint64_t min_medium_bytes() { return 6 * kMiB; }
 
 }  // namespace daxlab::xfslike

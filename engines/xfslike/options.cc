@@ -50,7 +50,7 @@ std::vector<OptionSpec> core_specs() {
       choice("background", {"threads", "inline"}, "inline: no threads at all, push and completion included"),
       std::move(durability),
       choice("relog", {"on", "off"}, "off: an item that is logged again is written again"),
-      number("log_size", Kind::kSize, 0, 2 * kGiB, "0", "the log; 0: a sixteenth of the medium, 2 to 64 MiB"),
+      number("log_size", Kind::kSize, 0, 2 * kGiB, "0", "the log; 0: a sixteenth of the medium, 1 to 64 MiB"),
       choice("log_run", {"linear", "4KiB", "16KiB", "64KiB", "256KiB", "2MiB", "stripe-64KiB", "stripe-256KiB", "hole"},
              "how the log lies on its blocks"),
       choice("meta_run", {"linear", "4KiB", "8KiB", "16KiB", "32KiB"}, "the longest piece of a metadata object of several blocks"),
@@ -69,6 +69,10 @@ std::vector<OptionSpec> core_specs() {
 constexpr const char* kFormatOptions[] = {"format", "lsunit", "log_size", "log_run", "meta_run", "dirblock", "ags"};
 
 bool power_of_two(uint64_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
+/// Room for a few of the largest transactions, which change some ten directory blocks twice. (XFS: xfs_log_calc_minimum_size(),
+/// fs/xfs/libxfs/xfs_log_rlimit.c.)
+uint64_t least_log_bytes(uint32_t dirblock_bytes) { return std::max<uint64_t>(kMiB, uint64_t{64} * dirblock_bytes); }
 
 uint32_t size_in(const std::string& text) { return static_cast<uint32_t>(parse_size(text).value()); }
 
@@ -147,7 +151,7 @@ Result<CoreOptions> parse_options(const Options& options, const std::string& lab
 
 uint64_t log_bytes_for(const CoreOptions& options, uint64_t size_bytes) {
   if (options.log_bytes != 0) return align_down(options.log_bytes, kBlockBytes);
-  return align_down(std::clamp<uint64_t>(size_bytes / 16, 2 * kMiB, 64 * kMiB), kBlockBytes);
+  return align_down(std::clamp<uint64_t>(size_bytes / 16, least_log_bytes(options.dirblock_bytes), 64 * kMiB), kBlockBytes);
 }
 
 }  // namespace daxlab::xfslike

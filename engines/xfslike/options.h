@@ -59,7 +59,7 @@ Result<CoreOptions> parse_options(const Options& options);
 /// The same, with what the medium is made of as its label says.
 Result<CoreOptions> parse_options(const Options& options, const std::string& label_options);
 
-/// The log's size on a medium of `size_bytes`: what the option says, or a sixteenth of the medium, 2 to 64 MiB.
+/// The log's size on a medium of `size_bytes`: what the option says, or a sixteenth of the medium, 1 (more with large directory blocks) to 64 MiB.
 uint64_t log_bytes_for(const CoreOptions& options, uint64_t size_bytes);
 
 }  // namespace daxlab::xfslike

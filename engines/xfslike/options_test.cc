@@ -60,9 +60,12 @@ TEST(Options, NonsenseIsRefused) {
 
 TEST(Options, TheLogsSizeFollowsTheMedium) {
   CoreOptions core;
-  EXPECT_EQ(log_bytes_for(core, 16 * kMiB), 2 * kMiB);
+  EXPECT_EQ(log_bytes_for(core, 6 * kMiB), kMiB);
+  EXPECT_EQ(log_bytes_for(core, 32 * kMiB), 2 * kMiB);
   EXPECT_EQ(log_bytes_for(core, 512 * kMiB), 32 * kMiB);
   EXPECT_EQ(log_bytes_for(core, 100 * kGiB), 64 * kMiB);
+  core.dirblock_bytes = 64 * kKiB;
+  EXPECT_EQ(log_bytes_for(core, 32 * kMiB), 4 * kMiB) << "a transaction of large directory blocks fits";
   core.log_bytes = 300 * kKiB;
   EXPECT_EQ(log_bytes_for(core, 100 * kGiB), 300 * kKiB);
 }
