@@ -138,6 +138,15 @@ void add_small_writes(std::vector<Sequence>& sequences) {
   sequences.push_back({"edge", standard_setup(), std::move(ops)});
 }
 
+/// A log of a fixed size that has gone around its end: a megabyte and more of small records, each durable by itself, lies behind.
+void add_rounds(std::vector<Sequence>& sequences) {
+  constexpr size_t kRecords = 1100;  // of a kilobyte where records are padded
+  Ops setup = standard_setup();
+  extend(setup, repeated(kRecords, "setattr /x 384+5@6; fsync /x"));
+  sequences.push_back({"edge", setup, parsed("create /D/a; fsync /D/a; rename /foo /B/moved; sync /; write /x 100+9000@50; fsync /x")});
+  sequences.push_back({"edge", setup, parsed("mkdir /D/e; sync /; symlink /D/f target; unlink /A/bar; sync /; truncate /foo 100+0@0")});
+}
+
 }  // namespace
 
 std::vector<Sequence> sequences_at_edges(SyncPoints syncs) {
@@ -146,6 +155,7 @@ std::vector<Sequence> sequences_at_edges(SyncPoints syncs) {
   add_page_ends(sequences);
   add_long_logs(sequences);
   add_small_writes(sequences);
+  add_rounds(sequences);
   if (syncs == SyncPoints::kAdded) {
     for (Sequence& sequence : sequences) sequence.ops.push_back({OpKind::kSync, "/"});
   }
