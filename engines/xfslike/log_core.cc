@@ -26,9 +26,10 @@ Log::Core::Core(LogPlacement& where, const LogConfig& how, const LogGeometry& wh
 }
 
 Log::Core::~Core() {
-  tail_pusher.reset();  // ends what pushes before what is pushed
+  if (tail_pusher != nullptr) tail_pusher->stop();  // ends what pushes before what is pushed
   pushers.reset();
   completions.reset();
+  tail_pusher.reset();  // completions look at it
   cil.reset();
   ring.reset();
 }

@@ -12,13 +12,13 @@ constexpr auto kLater = std::chrono::milliseconds(10);  // as xfsaild's shorter 
 
 }  // namespace
 
-TailPusher::~TailPusher() {
+void TailPusher::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void TailPusher::kick() {

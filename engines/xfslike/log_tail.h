@@ -26,10 +26,12 @@ class TailPusher {
   TailPusher(Ail& ail, LogStats& stats, Hooks hooks) : ail_(ail), stats_(stats), hooks_(std::move(hooks)) {
     thread_ = std::thread([this] { run(); });
   }
-  ~TailPusher();
+  ~TailPusher() { stop(); }
   TailPusher(const TailPusher&) = delete;
   TailPusher& operator=(const TailPusher&) = delete;
 
+  /// Ends the thread. Who still kicks is not answered: completions do, some of them in this very thread.
+  void stop();
   /// There is something to do.
   void kick();
   /// One pass towards the target, or over everything if somebody waits for space. Returns what it came to.
