@@ -2,8 +2,6 @@
 
 #include <immintrin.h>
 
-#include <thread>
-
 #include "engines/base/account.h"
 #include "engines/base/clock.h"
 #include "engines/base/counters.h"
@@ -63,22 +61,13 @@ void Mutex::lock_contended() {
 void SharedMutex::lock_contended() {
   const AccountScope scope(Phase::kLockWait);
   const ContendedWait wait(this);
-  came_.fetch_add(1, std::memory_order_relaxed);
   if (!try_for_a_while([this] { return mutex_.try_lock(); })) mutex_.lock();
-  passed_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void SharedMutex::lock_shared_contended() {
   const AccountScope scope(Phase::kLockWait);
   const ContendedWait wait(this);
-  came_.fetch_add(1, std::memory_order_relaxed);
   if (!try_for_a_while([this] { return mutex_.try_lock_shared(); })) mutex_.lock_shared();
-  passed_.fetch_add(1, std::memory_order_relaxed);
-}
-
-void SharedMutex::let_waiters_pass() const {
-  const uint32_t came = came_.load(std::memory_order_relaxed);
-  while (static_cast<int32_t>(passed_.load(std::memory_order_relaxed) - came) < 0) std::this_thread::yield();
 }
 
 }  // namespace daxlab

@@ -1,12 +1,10 @@
 // Locks with thread-safety annotations (clang) whose *contended* path is counted, timed and traced.
 //
 // The uncontended path is a try-lock and nothing else. After a failed try: USDT lock_contended, the wait (trying for some
-// microseconds, then asleep), USDT
-// lock_acquired, and the wait counted under the scope that the thread is in (fault, write or other), so that a figure can
-// say who waited for whom. Not recursive; satisfy BasicLockable.
+// microseconds, then asleep), USDT lock_acquired, and the wait counted under the scope that the thread is in (fault, write or
+// other), so that a figure can say who waited for whom. Not recursive; satisfy BasicLockable.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <shared_mutex>
@@ -88,16 +86,11 @@ class DAXLAB_CAPABILITY("shared_mutex") SharedMutex {
     if (!mutex_.try_lock_shared()) lock_shared_contended();
   }
   void unlock_shared() DAXLAB_RELEASE_SHARED() { mutex_.unlock_shared(); }
-  /// For a thread that takes the lock again and again: returns once as many have had it as are waiting now. A waiter that sleeps
-  /// would wake to find the lock taken, every time. The lock is not held.
-  void let_waiters_pass() const;
 
  private:
   void lock_contended();
   void lock_shared_contended();
   std::shared_mutex mutex_;
-  std::atomic<uint32_t> came_{0};    // to wait
-  std::atomic<uint32_t> passed_{0};  // of these
 };
 
 class DAXLAB_SCOPED_CAPABILITY MutexLock {

@@ -101,26 +101,6 @@ TEST(SharedMutex, ReadersDoNotWaitForReaders) DAXLAB_NO_THREAD_SAFETY_ANALYSIS {
   EXPECT_EQ(counted[Counter::lock_waits_other], 0u);
 }
 
-TEST(SharedMutex, AThreadThatTakesItAgainLetsWhoWaitsPass) DAXLAB_NO_THREAD_SAFETY_ANALYSIS {
-  SharedMutex mutex;
-  bool had_it = false;
-  mutex.lock();
-  const CounterValues counted = contend(
-      LockScope::kWrite,
-      [&]() DAXLAB_NO_THREAD_SAFETY_ANALYSIS {
-        mutex.unlock();
-        mutex.let_waiters_pass();
-        const WriterLock again(mutex);
-        EXPECT_TRUE(had_it);
-      },
-      [&] {
-        const WriterLock lock(mutex);
-        had_it = true;
-      });
-  EXPECT_EQ(counted[Counter::lock_waits_write], 1u);
-  mutex.let_waiters_pass();  // nobody waits
-}
-
 TEST(LockScopes, AnInnerScopeEndsWithItsBlock) {
   EXPECT_EQ(t_lock_scope, LockScope::kOther);
   {

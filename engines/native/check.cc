@@ -194,7 +194,6 @@ void Checker::blocks() {
 }  // namespace
 
 Result<CheckReport> check_file_system(FileSystem& fs) {
-  fs.cleaner.drain();
   CheckReport report;
   MountOptions options = fs.options;
   options.background_threads = false;

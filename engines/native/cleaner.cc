@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "engines/base/counters.h"
 #include "engines/native/directory.h"
 #include "engines/native/file_data.h"
 #include "engines/native/log_reader.h"
@@ -201,89 +200,12 @@ void Cleaner::grew(Inode& inode) {
   if (DAXLAB_LIKELY(half == log.looked_half)) return;
   log.looked_half = half;
   if (log.pages() < 2 || (!wanted(inode) && fs_.volume.log_pages[log.head_block].live != 0)) return;
-  if (fs_.options.cleaner_thread) {
-    enqueue(inode);
-  } else {
-    step(fs_, inode);  // two pages for each one that is filled: a pass ends although the log grows
-  }
+  step(fs_, inode);  // two pages for each one that is filled: a pass ends although the log grows
 }
 
 void Cleaner::clean_through(FileSystem& fs, Inode& inode) {
   if (inode.log.pages() > 1) inode.log.begin_pass();
   while (step(fs, inode)) {
-  }
-}
-
-void Cleaner::enqueue(Inode& inode) {
-  if (inode.queued.exchange(true, std::memory_order_acq_rel)) return;
-  const std::lock_guard lock(mutex_);
-  queue_.push_back(inode.id());
-  if (!busy_) {
-    count(Counter::wakeups);
-    wake_.notify_one();
-  }
-}
-
-void Cleaner::start() {
-  if (fs_.options.cleaner_thread) thread_ = std::thread([this] { run(); });
-}
-
-void Cleaner::stop() {
-  if (!thread_.joinable()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
-}
-
-bool Cleaner::drain() {
-  std::unique_lock lock(mutex_);
-  const bool found = busy_ || !queue_.empty();
-  while (busy_ || !queue_.empty()) {
-    if (queue_.empty()) {
-      idle_.wait(lock, [&] { return !busy_; });
-      continue;
-    }
-    const InodeId id = queue_.front();
-    queue_.pop_front();
-    lock.unlock();
-    clean(id);
-    lock.lock();
-  }
-  return found;
-}
-
-void Cleaner::clean(InodeId id) {
-  Inode* const inode = fs_.table.acquire(id);
-  if (inode == nullptr) return;
-  inode->queued.store(false, std::memory_order_release);
-  bool more = true;
-  while (more) {
-    {
-      const WriterLock inode_lock(inode->lock);
-      more = step(fs_, *inode);
-    }
-    inode->lock.let_waiters_pass();  // who writes meanwhile waits for one page
-  }
-  fs_.release(*inode);
-}
-
-void Cleaner::run() {
-  const CounterThread counters;
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    busy_ = false;
-    idle_.notify_all();
-    wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-    if (stopping_) return;
-    const InodeId id = queue_.front();
-    queue_.pop_front();
-    busy_ = true;
-    lock.unlock();
-    clean(id);
-    lock.lock();
   }
 }
 

@@ -82,7 +82,7 @@ Result<void> NativeDirectory::write_target(Inode& inode, std::string_view target
 
 // Order: the slot, self-checking, and the record that vouches for it, in any order; fence. A crash before it leaves at least one of them
 // out, and recovery takes back the record; after it the name and its inode are there.
-Result<Inode*> NativeDirectory::try_make_node(std::string_view name, const NewNode& node, const Caller& caller, uint32_t references) {
+Result<Inode*> NativeDirectory::make_node(std::string_view name, const NewNode& node, const Caller& caller, uint32_t references) {
   DAXLAB_TRY(check_name(name));
   FileSystem& fs = handle_.fs();
   Inode& directory = handle_.inode();
@@ -146,10 +146,6 @@ Result<Inode*> NativeDirectory::try_make_node(std::string_view name, const NewNo
   return inode;
 }
 
-Result<Inode*> NativeDirectory::make_node(std::string_view name, const NewNode& node, const Caller& caller, uint32_t references) {
-  return with_cleaned_space(handle_.fs().cleaner, [&] { return try_make_node(name, node, caller, references); });
-}
-
 Result<CreatedFile> NativeDirectory::create(std::string_view name, uint32_t mode, const Caller& caller) {
   DAXLAB_ASSIGN(Inode* const inode, make_node(name, {NodeKind::kFile, mode, 0, {}}, caller, 2));
   CreatedFile created{attributes_of(*inode), nullptr};
@@ -185,7 +181,7 @@ Result<Attributes> NativeDirectory::link(std::string_view name, InodeId target) 
   Inode& directory = handle_.inode();
   Inode* const inode = fs.table.acquire(target);
   if (inode == nullptr) return Errc::kNotFound;
-  const auto linked = with_cleaned_space(fs.cleaner, [&]() -> Result<void> {
+  const auto linked = [&]() -> Result<void> {
     if (inode->kind == NodeKind::kDirectory) return Errc::kPermission;
     const uint32_t hash = NameIndex::hash(name);
     const WriterLock lock(directory.lock);
@@ -217,7 +213,7 @@ Result<Attributes> NativeDirectory::link(std::string_view name, InodeId target) 
     inode->ctime_ns.store(now_ns, std::memory_order_relaxed);
     fs.cleaner.grew(directory);
     return {};
-  });
+  }();
   if (!linked.ok()) {
     fs.release(*inode);
     return linked.error();
@@ -289,9 +285,7 @@ Result<void> NativeDirectory::rmdir(std::string_view name) {
 
 Result<void> NativeDirectory::rename(std::string_view from_name, Directory& to, std::string_view to_name, RenameFlags flags) {
   auto& destination = static_cast<NativeDirectory&>(to);  // of the same engine, says the interface
-  return with_cleaned_space(handle_.fs().cleaner, [&] {
-    return rename_name(handle_.fs(), handle_.inode(), from_name, destination.handle_.inode(), to_name, flags);
-  });
+  return rename_name(handle_.fs(), handle_.inode(), from_name, destination.handle_.inode(), to_name, flags);
 }
 
 Result<void> NativeDirectory::readdir(uint64_t cookie, const Visitor& visit) {

@@ -60,7 +60,6 @@ class NativeDirectory final : public Directory {
     std::string_view target;
   };
   /// Makes an inode and its name; returns it with `references` taken.
-  Result<Inode*> try_make_node(std::string_view name, const NewNode& node, const Caller& caller, uint32_t references);
   Result<Inode*> make_node(std::string_view name, const NewNode& node, const Caller& caller, uint32_t references);
   Result<void> write_target(Inode& inode, std::string_view target);
 

@@ -157,7 +157,6 @@ Result<void> NativeEngine::unmount() {
     if (!result.ok()) synced = result;
   });
   DAXLAB_TRY(synced);
-  fs_->cleaner.stop();
   state_.clean = 1;
   state_.epoch = fs_->volume.epoch;
   const Digest now = digest(*fs_);
@@ -189,7 +188,6 @@ Result<std::unique_ptr<Engine>> mount_volume(pmem::Region& region, const MountOp
   state.clean = 0;
   state.epoch = fs->volume.epoch;
   write_state(fs->volume, state);
-  fs->cleaner.start();
   return std::unique_ptr<Engine>(new NativeEngine(std::move(fs), state));
 }
 
@@ -218,8 +216,7 @@ class NativeType final : public EngineType {
     specs.push_back(choice("dirs", {"hash", "xfslike"}, "names found by a hash table, or by XFS's directory blocks; both in DRAM over a log"));
     specs.push_back(choice("dirblock", {"4KiB", "16KiB", "64KiB"}, "size of a directory's blocks with dirs=xfslike"));
     specs.push_back(choice("durability", {"op"}, "every operation is durable when it returns"));
-    specs.push_back(choice("background", {"threads", "inline"}, "whether there may be threads: mounts read side by side, cleaner=thread"));
-    specs.push_back(choice("cleaner", {"step", "thread"}, "log cleaning in small steps by what grew the log, or in a thread"));
+    specs.push_back(choice("background", {"threads", "inline"}, "whether there may be threads: mounts read the logs side by side"));
     specs.push_back(choice("policy", {"entry-lock", "exclusive"}, "locks between faults and writes of a mapped file"));
     specs.push_back(choice("mmu", {"auto", "uffd", "sigsegv", "soft"}, "page tables of mapped files"));
     OptionSpec spec;
@@ -240,7 +237,7 @@ class NativeType final : public EngineType {
   }
   std::vector<std::string> suite_variants() const override {
     if (!copy_on_write_) return {name()};
-    return {name(), name() + ":cpus=1:cleaner=thread", name() + ":cpus=5:background=inline:dirs=xfslike"};
+    return {name(), name() + ":cpus=1", name() + ":cpus=5:background=inline:dirs=xfslike"};
   }
   uint32_t format_version() const override { return kFormatVersion; }
   uint64_t min_size_bytes() const override { return (kBlocksMin + 1) * kBlockBytes; }
@@ -268,7 +265,6 @@ class NativeType final : public EngineType {
       mount_options.dirblock_bytes = static_cast<uint32_t>(bytes);
     }
     mount_options.background_threads = options.is("background", "threads");
-    mount_options.cleaner_thread = mount_options.background_threads && options.is("cleaner", "thread");
     mount_options.cpus = static_cast<uint32_t>(options.integer("cpus"));
     mount_options.mmu = options.get("mmu");
     DAXLAB_ASSIGN(mount_options.policy, dax::parse_policy(options.get("policy")));

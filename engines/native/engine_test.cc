@@ -224,7 +224,7 @@ TEST(NativeEngine, RandomFileOperationsMatchAModel) {
   random_file_operations("native:background=inline:mmu=soft", 1);
   random_file_operations("native:background=inline:mmu=soft:cpus=5", 2);
   random_file_operations("native-relaxed:background=inline:mmu=soft", 3);
-  random_file_operations("native:cleaner=thread:mmu=soft", 4);
+  random_file_operations("native:cpus=1:mmu=soft", 4);
   random_file_operations("native:background=inline:mmu=soft", 5, pmem::RunSpec{pmem::RunSpec::Kind::kShuffled, 4096});
 }
 
@@ -255,7 +255,7 @@ TEST(NativeEngine, TruncationTakesMovedPagesAfterTheRecordOfTheirSizeIsGone) {
 // Two files of which each is its thread's, while the cleaner works on both. A round ends shortly after a truncation: what a mount reads of it
 // depends on which pages the cleaner has taken out of the log by then.
 TEST(NativeEngine, AppendsAndTruncationsBesideTheCleanerLeaveWhatTheMediumSays) {
-  for (const char* spec : {"native:cleaner=thread:mmu=soft", "native-relaxed:cleaner=thread:mmu=soft"}) {
+  for (const char* spec : {"native:mmu=soft", "native-relaxed:mmu=soft"}) {
     SCOPED_TRACE(spec);
     Mounted fs(spec, 64 * kMiB);
     const std::string block(kBlockBytes, 'b');

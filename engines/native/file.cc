@@ -24,13 +24,12 @@ Result<uint64_t> NativeFile::append(std::span<const std::byte> data) {
 }
 
 Result<uint64_t> NativeFile::write_anywhere(std::optional<uint64_t> offset, std::span<const std::byte> data) {
-  return with_cleaned_space(handle_.fs().cleaner, [&] { return write_data(handle_.fs(), handle_.inode(), offset, data); });
+  return write_data(handle_.fs(), handle_.inode(), offset, data);
 }
 
 Result<void> NativeFile::fallocate(FallocateMode mode, uint64_t offset, uint64_t size_bytes) {
   if (!flags_.write) return Errc::kBadHandle;
-  return with_cleaned_space(handle_.fs().cleaner,
-                            [&] { return allocate_range(handle_.fs(), handle_.inode(), mode, offset, size_bytes); });
+  return allocate_range(handle_.fs(), handle_.inode(), mode, offset, size_bytes);
 }
 
 Result<uint64_t> NativeFile::seek(uint64_t offset, SeekWhat what) { return seek_data(handle_.inode(), offset, what); }

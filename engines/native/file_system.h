@@ -23,7 +23,6 @@ struct MountOptions {
   bool copy_on_write = true;
   uint32_t dirblock_bytes = 0;  ///< Volume::dirblock_bytes.
   bool background_threads = true;
-  bool cleaner_thread = false;
   uint32_t cpus = 1;
   dax::Policy policy = dax::Policy::kEntryLock;
   std::string mmu = "auto";
@@ -36,7 +35,6 @@ class FileSystem {
     volume.copy_on_write = options.copy_on_write;
     volume.dirblock_bytes = options.dirblock_bytes;
   }
-  ~FileSystem() { cleaner.stop(); }
 
   /// Gives up references; frees the inode, its blocks and its slot with the last one. No lock of the inode is held.
   void release(Inode& inode, uint64_t references = 1);
@@ -50,7 +48,7 @@ class FileSystem {
   std::unique_ptr<dax::Mmu> mmu;
   Mutex rename_lock;                     ///< Renames across directories: the tree's shape does not change under it.
   std::atomic<uint64_t> open_handles{0};
-  Cleaner cleaner;                       ///< Last: its thread uses all of the above.
+  Cleaner cleaner;                       ///< Of logs.
 };
 
 /// What is behind a mounted native engine, for the tests that damage it.

@@ -86,9 +86,6 @@ struct Inode {
 
   // Symlinks; constant.
   std::unique_ptr<std::string> target;
-
-  // The cleaner's queue.
-  std::atomic<bool> queued{false};
 };
 
 }  // namespace daxlab::native

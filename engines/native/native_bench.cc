@@ -152,10 +152,8 @@ void overwrite(benchmark::State& state, const char* spec, uint64_t size_bytes) {
   latencies.report(state);
 }
 BENCHMARK_CAPTURE(overwrite, native_4k, "native", kBlockBytes);
-BENCHMARK_CAPTURE(overwrite, native_4k_thread, "native:cleaner=thread", kBlockBytes);
 BENCHMARK_CAPTURE(overwrite, relaxed_4k, "native-relaxed", kBlockBytes);
 BENCHMARK_CAPTURE(overwrite, native_64, "native", 64);
-BENCHMARK_CAPTURE(overwrite, native_64_thread, "native:cleaner=thread", 64);
 BENCHMARK_CAPTURE(overwrite, relaxed_64, "native-relaxed", 64);
 
 void append_4k(benchmark::State& state, const char* spec) {
@@ -178,7 +176,6 @@ void append_4k(benchmark::State& state, const char* spec) {
   latencies.report(state);
 }
 BENCHMARK_CAPTURE(append_4k, native, "native");
-BENCHMARK_CAPTURE(append_4k, native_thread, "native:cleaner=thread");
 BENCHMARK_CAPTURE(append_4k, relaxed, "native-relaxed");
 
 void read_4k(benchmark::State& state) {
