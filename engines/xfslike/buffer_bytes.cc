@@ -1,6 +1,7 @@
 #include "engines/xfslike/buffer_bytes.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "engines/base/check.h"
 #include "engines/base/crc32c.h"
@@ -38,6 +39,11 @@ uint32_t BufferBytes::crc(Lsn lsn) const {
     offset += part;
   }
   return sum;
+}
+
+void BufferBytes::clear_lsn() {
+  uint32_t size = sizeof(MetaHeaderDisk);
+  pmem::store_bytes(at(0, size) + offsetof(MetaHeaderDisk, lsn), &kNoLsn, sizeof kNoLsn);
 }
 
 // Both words are in one line, so the LSN is there only if crc and magic are.

@@ -34,7 +34,8 @@ class BufferBytes {
   virtual ~BufferBytes() = default;
   virtual const std::byte* read(uint32_t offset, uint32_t size, std::byte* scratch) const = 0;
   virtual void write(uint32_t offset, const void* from, uint32_t size) = 0;
-  /// Stores and flushes the chunks of `changed`, or all of a fresh object, the stamp's 16 bytes left out. The caller fences.
+  /// Stores and flushes the chunks of `changed`, the stamp's 16 bytes left out; or all of a fresh object, with no LSN in its stamp. The caller
+  /// fences.
   virtual void store_chunks(const ChunkMap& changed) = 0;
   /// The object is on the medium: an overlay lets go of its chunks, and nothing is fresh any more.
   virtual void stored() = 0;
@@ -48,6 +49,9 @@ class BufferBytes {
 
  protected:
   explicit BufferBytes(std::vector<Segment> segments);
+  /// Of a fresh object, before its first chunk is stored and flushed, whose line it is in: what the place was last used for must not be
+  /// taken for an LSN where a crash leaves the stamp's first word alone.
+  void clear_lsn();
   /// The medium at `offset`, of which `size` bytes are contiguous: shortened where they are not.
   std::byte* at(uint32_t offset, uint32_t& size) const;
   /// Calls use(address, offset, size) piece by piece.

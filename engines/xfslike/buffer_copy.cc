@@ -30,7 +30,10 @@ class BufferCopy final : public BufferBytes {
     std::memcpy(copy_.get() + offset, from, size);
   }
   void store_chunks(const ChunkMap& changed) override {
-    if (fresh_) return store(0, size_bytes());
+    if (fresh_) {
+      clear_lsn();
+      return store(0, size_bytes());
+    }
     changed.each_run([&](uint32_t first, uint32_t count) { store(first * kChunkBytes, count * kChunkBytes); });
   }
   void stored() override { fresh_ = false; }

@@ -56,6 +56,7 @@ class BufferOverlay final : public BufferBytes {
 
   void store_chunks(const ChunkMap& changed) override {
     if (fresh_) {
+      clear_lsn();
       for (uint32_t i = 0; i < size_bytes() / kChunkBytes; ++i) store_chunk(i);
       return;
     }

@@ -2,6 +2,7 @@
 // and what was forced is there. The control meta=unsafe is caught.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "engines/pmem/crash_images.h"
@@ -72,6 +73,17 @@ uint64_t state_of(TestVolume& test, uint64_t ino) {
   return same ? number : kNoNumber;
 }
 
+/// Free blocks hold what they were last used for; read as an LSN it may be any.
+void soil_free_blocks(TestVolume& test) {
+  const SuperblockDisk& superblock = test->superblock;
+  for (uint64_t block = 0; block < superblock.block_count; ++block) {
+    if (block >= superblock.log_first_block && block < superblock.log_first_block + superblock.log_blocks) continue;
+    const auto bytes = test.region().bytes().subspan(block * kBlockBytes, kBlockBytes);
+    const bool used = std::any_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte != std::byte{0}; });
+    if (!used) std::fill(bytes.begin(), bytes.end(), std::byte{0x7a});
+  }
+}
+
 struct Outcome {
   uint64_t states = 0;
   uint64_t violations = 0;
@@ -81,6 +93,8 @@ Outcome explore(MetaMode meta, uint32_t images_per_point) {
   TestVolume test(shape(meta));
   Inode* const inode = test.create_file();
   const uint64_t ino = inode->ino();
+  TestVolume::must(test.log().quiesce());
+  soil_free_blocks(test);
   operate(test, *inode, 0);
   TestVolume::must(test.log().quiesce());  // so that no record of it repairs what comes
   const std::vector<std::byte> start(test.region().bytes().begin(), test.region().bytes().end());
