@@ -9,6 +9,7 @@ import math
 import re
 import textwrap
 import zlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib
@@ -20,6 +21,8 @@ from matplotlib.colors import to_rgb  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
 from matplotlib.ticker import LogLocator, NullLocator  # noqa: E402
+
+from .stats import Summary  # noqa: E402
 
 # engine: (colour, marker); the order is the order in every figure
 LOOK: dict[str, tuple[str, str]] = {
@@ -85,6 +88,12 @@ def line_look(series: str, among: list[str]) -> dict[str, Any]:
         dash = (0, (1, 1))
     face = colour if step == 0 else "white"
     return {"color": colour, "marker": marker, "linestyle": dash, "markerfacecolor": face, "markeredgecolor": colour}
+
+
+def intervals(axis: Axes, x: Iterable[float], summaries: Sequence[Summary], **look: Any) -> None:
+    """A line through the means, with the interval of each as a whisker."""
+    axis.errorbar(list(x), [s.mean for s in summaries], yerr=[[s.mean - s.low for s in summaries], [s.high - s.mean for s in summaries]],
+                  capsize=2, elinewidth=0.9, **look)
 
 
 def dark(colour: str) -> tuple[float, float, float]:

@@ -36,9 +36,8 @@ def contrasts(sizes: dict[int, dict[str, list[float]]], form: str) -> dict[int, 
 def _bars(axis, sizes: dict[int, dict[str, list[float]]]) -> None:
     for arm, (label, colour, marker, dash) in ARMS.items():
         per_kib: list[Summary] = [summary([ns / (size / 1024) for ns in arms[arm]], seed=(arm, size)) for size, arms in sizes.items()]
-        axis.errorbar(list(sizes), [s.mean for s in per_kib], yerr=[[s.mean - s.low for s in per_kib], [s.high - s.mean for s in per_kib]],
-                      capsize=2, elinewidth=0.9, color=colour, marker=marker, linestyle=dash, label=label,
-                      markerfacecolor=colour if dash == "-" else "white")
+        style.intervals(axis, sizes, per_kib, color=colour, marker=marker, linestyle=dash, label=label,
+                        markerfacecolor=colour if dash == "-" else "white")
 
 
 def draw(runs: Runs) -> Figure:

@@ -49,8 +49,7 @@ def draw(runs: Runs) -> Figure:
             rows = cells[cells["line"] == line].sort_values("pieces")
             look = style.line_look(line.replace(",", ":", 1), [])
             ns = list(rows["ns"])
-            axis.errorbar(rows["pieces"], [s.mean for s in ns], yerr=[[s.mean - s.low for s in ns], [s.high - s.mean for s in ns]], capsize=2,
-                          elinewidth=0.9, **look)
+            style.intervals(axis, rows["pieces"], ns, **look)
             if len(rows) == 1:
                 axis.plot([1, most], [ns[0].mean] * 2, color=look["color"], linestyle=":", linewidth=0.9)
             ends.append((most if len(rows) == 1 else int(rows["pieces"].iloc[-1]), ns[-1].mean, line, look["color"]))

@@ -43,8 +43,7 @@ def draw(runs: Runs) -> Figure:
             rows = cells[cells["series"] == series].set_index("n")
             at = [i for i, n in enumerate(order) if n in rows.index]
             ns = [rows.loc[order[i], "ns"] for i in at]
-            axis.errorbar(at, [s.mean for s in ns], yerr=[[s.mean - s.low for s in ns], [s.high - s.mean for s in ns]], capsize=2,
-                          elinewidth=0.9, **style.line_look(series, names))
+            style.intervals(axis, at, ns, **style.line_look(series, names))
             ends.append((at[-1], ns[-1].mean, series, style.look(series)[0]))
         axis.set_yscale("log")
         style.time_axis(axis.yaxis, *axis.get_ylim())

@@ -83,9 +83,7 @@ def draw(runs: Runs) -> Figure:
         for arm, (label, colour, marker) in ARMS.items():
             found = curve(runs, arm, call, threads)
             if found:
-                s = list(found.values())
-                axis.errorbar(list(found), [v.mean for v in s], yerr=[[v.mean - v.low for v in s], [v.high - v.mean for v in s]], capsize=2,
-                              elinewidth=0.9, color=colour, marker=marker, label=label)
+                style.intervals(axis, found, list(found.values()), color=colour, marker=marker, label=label)
         style.time_axis(axis.yaxis, *axis.get_ylim())
         ticks = sorted(curve(runs, "model/lazy", call, threads))
         axis.set_xticks(ticks, [str(t) for t in ticks])
