@@ -149,33 +149,18 @@ void DirectIclog::pad(const RecordDraft& draft) {
   add_run({cursor.begin_bytes, cursor.at_bytes, cursor.crc});
 }
 
-const std::byte* DirectIclog::compose(const RecordDraft& draft, uint32_t payload_crc) {
+void DirectIclog::compose(const RecordDraft& draft, uint32_t payload_crc) {
   const AccountScope scope(Phase::kCrc);
-  if (geometry_.format == xfslike::LogFormat::kV3) {
-    xfslike::RecordHeaderV3Disk header = xfslike::compose_v3(draft, geometry_);
-    if (!knock_out_.crc) header.crc = crc32c_combine(crc32c(&header, sizeof header), payload_crc, draft.padded_bytes);
-    std::memcpy(headers_.data(), &header, sizeof header);
-    return headers_.data();
-  }
-  xfslike::compose_v2(headers_.data(), draft, geometry_);
-  if (stamped_) {
-    for (uint32_t block = 0; block < draft.padded_bytes / kBasicBlockBytes; ++block)
-      *xfslike::displaced_word(headers_.data(), block) = displaced_[block];
-  }
-  if (!knock_out_.crc) {
-    const uint32_t of_headers = xfslike::crc_of_headers_v2(headers_.data(), geometry_.header_bytes);
-    reinterpret_cast<xfslike::RecordHeaderDisk*>(headers_.data())->crc =
-        crc32c_combine(of_headers, payload_crc, draft.padded_bytes);
-  }
-  return headers_.data();
+  xfslike::compose_in_place(headers_.data(), draft, geometry_, stamped_ ? displaced_.data() : nullptr, !knock_out_.crc,
+                            [&](uint32_t crc) { return crc32c_combine(crc, payload_crc, draft.padded_bytes); });
 }
 
-void DirectIclog::put_headers(const std::byte* headers) {
+void DirectIclog::put_headers() {
   uint32_t segment = segments_->index_of(record_at_);
   for (uint64_t done = 0; done < geometry_.header_bytes; ++segment) {
     const RingSegments::Segment& place = (*segments_)[segment];
     const uint64_t here = std::min(geometry_.header_bytes - done, place.end - record_at_ - done);
-    if (!knock_out_.copy) pmem::stream_words(place.address + (record_at_ + done - place.begin), headers + done, here);
+    if (!knock_out_.copy) pmem::stream_words(place.address + (record_at_ + done - place.begin), headers_.data() + done, here);
     done += here;
   }
   count(Counter::log_copied_bytes, geometry_.header_bytes);
@@ -197,7 +182,8 @@ void DirectIclog::write(const RecordDraft& draft) {
     unfenced = unfenced_;
   }
   if (unfenced && !knock_out_.fence) pmem::fence();
-  put_headers(compose(draft, all.crc));
+  compose(draft, all.crc);
+  put_headers();
   if (!knock_out_.fence) pmem::fence();
   const uint64_t end = record_at_ + geometry_.header_bytes + draft.padded_bytes;
   count(Counter::log_segments, segments_->index_of(end - 1) - segments_->index_of(record_at_) + 1);

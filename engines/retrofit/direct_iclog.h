@@ -37,9 +37,9 @@ class DirectIclog final : public xfslike::IclogSpace {
   void put(xfslike::IclogCursor& cursor, std::byte* to, const std::byte* from, uint32_t size_bytes);
   void add_run(const Run& run) DAXLAB_REQUIRES(mutex_);
   void pad(const xfslike::RecordDraft& draft);
-  /// `size_bytes` of headers to the record's beginning.
-  void put_headers(const std::byte* headers);
-  const std::byte* compose(const xfslike::RecordDraft& draft, uint32_t payload_crc);
+  /// To the record's beginning.
+  void put_headers();
+  void compose(const xfslike::RecordDraft& draft, uint32_t payload_crc);
 
   const std::shared_ptr<const RingSegments> segments_;
   const xfslike::LogGeometry geometry_;

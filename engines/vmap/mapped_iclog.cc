@@ -100,20 +100,8 @@ uint32_t MappedIclog::sum(uint32_t crc, uint32_t payload_bytes) const {
 
 void MappedIclog::compose(const RecordDraft& draft) {
   const AccountScope scope(Phase::kCrc);
-  if (geometry_.format == xfslike::LogFormat::kV3) {
-    xfslike::RecordHeaderV3Disk header = xfslike::compose_v3(draft, geometry_);
-    if (!knock_out_.crc) header.crc = sum(crc32c(&header, sizeof header), draft.padded_bytes);
-    std::memcpy(headers_.data(), &header, sizeof header);
-    return;
-  }
-  xfslike::compose_v2(headers_.data(), draft, geometry_);
-  if (stamped_) {
-    for (uint32_t block = 0; block < draft.padded_bytes / kBasicBlockBytes; ++block)
-      *xfslike::displaced_word(headers_.data(), block) = displaced_[block];
-  }
-  if (knock_out_.crc) return;
-  auto* const header = reinterpret_cast<xfslike::RecordHeaderDisk*>(headers_.data());
-  header->crc = sum(xfslike::crc_of_headers_v2(headers_.data(), geometry_.header_bytes), draft.padded_bytes);
+  xfslike::compose_in_place(headers_.data(), draft, geometry_, stamped_ ? displaced_.data() : nullptr, !knock_out_.crc,
+                            [&](uint32_t crc) { return sum(crc, draft.padded_bytes); });
 }
 
 // Order: payload and padding are stored; headers, with what the stamps displaced; all lines flushed; fence. Any part may be

@@ -12,8 +12,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
+#include "engines/base/crc32c.h"
 #include "engines/base/result.h"
 #include "engines/base/units.h"
 #include "engines/pmem/on_media.h"
@@ -161,5 +163,23 @@ uint32_t crc_of_headers_v2(const std::byte* headers, uint32_t header_bytes);
 
 /// v3: the header but for its checksum, which begins with crc32c over the header and goes on over the payload.
 RecordHeaderV3Disk compose_v3(const RecordDraft& draft, const LogGeometry& geometry);
+
+/// Fills in the headers at `headers` of a record whose payload is in its place already, in the geometry's format. `displaced`: v2, by block of
+/// the payload, what its stamps displaced; null where nothing was stamped. `over_payload(crc)` continues the headers' checksum, and is not
+/// called unless `summed`.
+template <typename Sum>
+void compose_in_place(std::byte* headers, const RecordDraft& draft, const LogGeometry& geometry, const uint32_t* displaced, bool summed,
+                      Sum over_payload) {
+  if (geometry.format == LogFormat::kV3) {
+    RecordHeaderV3Disk header = compose_v3(draft, geometry);
+    if (summed) header.crc = over_payload(crc32c(&header, sizeof header));
+    std::memcpy(headers, &header, sizeof header);
+    return;
+  }
+  compose_v2(headers, draft, geometry);
+  for (uint32_t block = 0; displaced != nullptr && block < draft.padded_bytes / kBasicBlockBytes; ++block)
+    *displaced_word(headers, block) = displaced[block];
+  if (summed) reinterpret_cast<RecordHeaderDisk*>(headers)->crc = over_payload(crc_of_headers_v2(headers, geometry.header_bytes));
+}
 
 }  // namespace daxlab::xfslike
