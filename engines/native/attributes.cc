@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "engines/base/clock.h"
+#include "engines/native/cleaner.h"
 #include "engines/native/file_data.h"
 #include "engines/native/mapped.h"
 #include "engines/pmem/persist.h"
@@ -88,7 +89,7 @@ Result<void> commit_attributes(FileSystem& fs, Inode& inode, const SetAttributes
     inode.size_bytes.store(wanted.size_bytes, std::memory_order_release);
     if (shrinks) drop_pages(fs, inode, div_up(wanted.size_bytes, kBlockBytes), old);
     log_hold_state(fs.volume, inode.log, record.page, true);
-    fs.cleaner.grew(inode);
+    clean_what_grew(fs, inode);
   }
   for (const Extent& extent : old) fs.volume.allocator.free(extent);
   return {};

@@ -4,6 +4,7 @@
 
 #include "engines/base/clock.h"
 #include "engines/base/trace.h"
+#include "engines/native/cleaner.h"
 #include "engines/native/file_data.h"
 #include "engines/pmem/persist.h"
 
@@ -113,7 +114,7 @@ Result<void> commit_change(FileSystem& fs, Inode& inode, Change& change) {
       inode.spare_data_block.store(old[0].block, std::memory_order_release);
       old[0].count = 0;
     }
-    if (!change.in_fault) fs.cleaner.grew(inode);
+    if (!change.in_fault) clean_what_grew(fs, inode);
   }
   for (const Extent& extent : old) volume.allocator.free(extent);
   return {};

@@ -165,11 +165,7 @@ class Evacuation {
 
 }  // namespace
 
-bool Cleaner::wanted(const Inode& inode) {
-  return inode.log.in_pass || due(inode);
-}
-
-bool Cleaner::step(FileSystem& fs, Inode& inode) {
+bool clean_step(FileSystem& fs, Inode& inode) {
   LogState& log = inode.log;
   if (log.pages() < 2) return false;
   const bool nothing_lives = fs.volume.log_pages[log.head_block].live == 0;
@@ -194,19 +190,12 @@ bool Cleaner::step(FileSystem& fs, Inode& inode) {
   return true;
 }
 
-void Cleaner::grew(Inode& inode) {
+void clean_what_grew(FileSystem& fs, Inode& inode) {
   LogState& log = inode.log;
   const uint32_t half = 2 * log.tail_ordinal + (log.tail_line > kBlockLines / 2 ? 1 : 0);
   if (DAXLAB_LIKELY(half == log.looked_half)) return;
   log.looked_half = half;
-  if (log.pages() < 2 || (!wanted(inode) && fs_.volume.log_pages[log.head_block].live != 0)) return;
-  step(fs_, inode);  // two pages for each one that is filled: a pass ends although the log grows
-}
-
-void Cleaner::clean_through(FileSystem& fs, Inode& inode) {
-  if (inode.log.pages() > 1) inode.log.begin_pass();
-  while (step(fs, inode)) {
-  }
+  clean_step(fs, inode);  // two pages for each one that is filled: a pass ends although the log grows
 }
 
 }  // namespace daxlab::native

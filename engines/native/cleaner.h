@@ -14,21 +14,9 @@ namespace daxlab::native {
 class FileSystem;
 struct Inode;
 
-class Cleaner {
- public:
-  explicit Cleaner(FileSystem& fs) : fs_(fs) {}
-
-  /// After an append, the inode's lock held exclusively: cleans a page if it is time. One compare otherwise.
-  void grew(Inode& inode);
-  /// One step under the inode's lock; false when there is nothing (more) to clean.
-  static bool step(FileSystem& fs, Inode& inode);
-  /// Steps until nothing is left.
-  static void clean_through(FileSystem& fs, Inode& inode);
-
- private:
-  static bool wanted(const Inode& inode);
-
-  FileSystem& fs_;
-};
+/// After an append, the inode's lock held exclusively: cleans a page if it is time. One compare otherwise.
+void clean_what_grew(FileSystem& fs, Inode& inode);
+/// One step under the inode's lock; false when there is nothing (more) to clean.
+bool clean_step(FileSystem& fs, Inode& inode);
 
 }  // namespace daxlab::native

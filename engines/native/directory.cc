@@ -5,6 +5,7 @@
 
 #include "engines/api/names.h"
 #include "engines/base/clock.h"
+#include "engines/native/cleaner.h"
 #include "engines/native/file.h"
 #include "engines/native/recovery.h"
 #include "engines/pmem/persist.h"
@@ -142,7 +143,7 @@ Result<Inode*> NativeDirectory::make_node(std::string_view name, const NewNode& 
   if (is_directory) directory.links.fetch_add(1, std::memory_order_relaxed);
   Inode* const inode = made.get();
   DAXLAB_CHECK(fs.table.put(std::move(made)));
-  fs.cleaner.grew(directory);
+  clean_what_grew(fs, directory);
   return inode;
 }
 
@@ -175,45 +176,48 @@ Result<Attributes> NativeDirectory::symlink(std::string_view name, std::string_v
 }
 
 // Order: the record; fence. The count of links is what the names say.
+Result<void> NativeDirectory::add_link(std::string_view name, Inode& inode) {
+  FileSystem& fs = handle_.fs();
+  Inode& directory = handle_.inode();
+  if (inode.kind == NodeKind::kDirectory) return Errc::kPermission;
+  const uint32_t hash = NameIndex::hash(name);
+  const WriterLock lock(directory.lock);
+  if (directory.dead) return Errc::kNotFound;
+  NameIndex& names = *directory.names;
+  if (names.find(name, hash) != nullptr) return Errc::kExists;
+  uint32_t links = inode.links.load(std::memory_order_relaxed);
+  do {
+    if (links == 0) return Errc::kNotFound;
+  } while (!inode.links.compare_exchange_weak(links, links + 1, std::memory_order_acq_rel));
+  const uint64_t now_ns = realtime_coarse_ns();
+  const uint64_t cookie = names.next_cookie();
+  DentryRecord dentry_record = DentryRecord::add(name, cookie, inode.id(), inode.kind, 0, now_ns);
+  Record record = dentry_record.record();
+  const auto appended = log_append(fs.volume, directory, {&record, 1});
+  if (!appended.ok()) {
+    fs.drop_link(inode);
+    return appended.error();
+  }
+  pmem::fence();
+  Dentry* const dentry = names.insert(name, hash, cookie);
+  dentry->ino = inode.ino;
+  dentry->generation = inode.generation;
+  dentry->kind = inode.kind;
+  dentry->time_ns = now_ns;
+  dentry->log_page = record.page;
+  log_hold(fs.volume, record.page);
+  touch_directory(fs, directory, record.page, now_ns);
+  inode.ctime_ns.store(now_ns, std::memory_order_relaxed);
+  clean_what_grew(fs, directory);
+  return {};
+}
+
 Result<Attributes> NativeDirectory::link(std::string_view name, InodeId target) {
   DAXLAB_TRY(check_name(name));
   FileSystem& fs = handle_.fs();
-  Inode& directory = handle_.inode();
   Inode* const inode = fs.table.acquire(target);
   if (inode == nullptr) return Errc::kNotFound;
-  const auto linked = [&]() -> Result<void> {
-    if (inode->kind == NodeKind::kDirectory) return Errc::kPermission;
-    const uint32_t hash = NameIndex::hash(name);
-    const WriterLock lock(directory.lock);
-    if (directory.dead) return Errc::kNotFound;
-    NameIndex& names = *directory.names;
-    if (names.find(name, hash) != nullptr) return Errc::kExists;
-    uint32_t links = inode->links.load(std::memory_order_relaxed);
-    do {
-      if (links == 0) return Errc::kNotFound;
-    } while (!inode->links.compare_exchange_weak(links, links + 1, std::memory_order_acq_rel));
-    const uint64_t now_ns = realtime_coarse_ns();
-    const uint64_t cookie = names.next_cookie();
-    DentryRecord dentry_record = DentryRecord::add(name, cookie, inode->id(), inode->kind, 0, now_ns);
-    Record record = dentry_record.record();
-    const auto appended = log_append(fs.volume, directory, {&record, 1});
-    if (!appended.ok()) {
-      fs.drop_link(*inode);
-      return appended.error();
-    }
-    pmem::fence();
-    Dentry* const dentry = names.insert(name, hash, cookie);
-    dentry->ino = inode->ino;
-    dentry->generation = inode->generation;
-    dentry->kind = inode->kind;
-    dentry->time_ns = now_ns;
-    dentry->log_page = record.page;
-    log_hold(fs.volume, record.page);
-    touch_directory(fs, directory, record.page, now_ns);
-    inode->ctime_ns.store(now_ns, std::memory_order_relaxed);
-    fs.cleaner.grew(directory);
-    return {};
-  }();
+  const auto linked = add_link(name, *inode);
   if (!linked.ok()) {
     fs.release(*inode);
     return linked.error();
@@ -247,7 +251,7 @@ Result<void> NativeDirectory::unlink(std::string_view name) {
     directory.names->erase(dentry);
     touch_directory(fs, directory, record.page, now_ns);
     inode->ctime_ns.store(now_ns, std::memory_order_relaxed);
-    fs.cleaner.grew(directory);
+    clean_what_grew(fs, directory);
   }
   fs.drop_link(*inode);
   return {};
@@ -277,7 +281,7 @@ Result<void> NativeDirectory::rmdir(std::string_view name) {
     touch_directory(fs, directory, record.page, now_ns);
     inode->dead = true;
     directory.links.fetch_sub(1, std::memory_order_relaxed);
-    fs.cleaner.grew(directory);
+    clean_what_grew(fs, directory);
   }
   fs.drop_link(*inode, 2);
   return {};

@@ -61,6 +61,8 @@ class NativeDirectory final : public Directory {
   };
   /// Makes an inode and its name; returns it with `references` taken.
   Result<Inode*> make_node(std::string_view name, const NewNode& node, const Caller& caller, uint32_t references);
+  /// A further name for an inode that the caller has a reference on.
+  Result<void> add_link(std::string_view name, Inode& inode);
   Result<void> write_target(Inode& inode, std::string_view target);
 
   Handle handle_;

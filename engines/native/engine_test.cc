@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 
 #include "engines/base/random.h"
+#include "engines/native/cleaner.h"
 #include "engines/native/file_system.h"
 #include "engines/native/test_support.h"
 
@@ -133,7 +134,7 @@ void clean_a_page(Mounted& fs, InodeId ino) {
     const WriterLock lock(inode->lock);
     inode->log.in_pass = inode->log.pages() > 1;
     if (inode->log.in_pass) inode->log.pass_end = inode->log.tail_ordinal;
-    Cleaner::step(native, *inode);
+    clean_step(native, *inode);
   }
   native.release(*inode);
 }

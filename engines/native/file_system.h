@@ -11,7 +11,6 @@
 #include "engines/base/mutex.h"
 #include "engines/dax/address_space.h"
 #include "engines/dax/mmu.h"
-#include "engines/native/cleaner.h"
 #include "engines/native/inode.h"
 #include "engines/native/inode_table.h"
 #include "engines/native/mapped_inodes.h"
@@ -31,7 +30,7 @@ struct MountOptions {
 class FileSystem {
  public:
   FileSystem(pmem::Region& region, const SuperblockDisk& superblock, const MountOptions& options_in)
-      : options(options_in), volume(region, superblock, options_in.cpus), table(volume), cleaner(*this) {
+      : options(options_in), volume(region, superblock, options_in.cpus), table(volume) {
     volume.copy_on_write = options.copy_on_write;
     volume.dirblock_bytes = options.dirblock_bytes;
   }
@@ -48,7 +47,6 @@ class FileSystem {
   std::unique_ptr<dax::Mmu> mmu;
   Mutex rename_lock;                     ///< Renames across directories: the tree's shape does not change under it.
   std::atomic<uint64_t> open_handles{0};
-  Cleaner cleaner;                       ///< Of logs.
 };
 
 /// What is behind a mounted native engine, for the tests that damage it.

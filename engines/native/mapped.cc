@@ -5,6 +5,7 @@
 
 #include "engines/base/clock.h"
 #include "engines/base/no_alloc_zone.h"
+#include "engines/native/cleaner.h"
 #include "engines/pmem/persist.h"
 
 namespace daxlab::native {
@@ -91,7 +92,7 @@ Result<void> MappedFile::commit(uint64_t, uint64_t) {
   inode_.mtime_ns = now_ns;
   inode_.ctime_ns.store(now_ns, std::memory_order_relaxed);
   log_hold_state(fs_.volume, inode_.log, record.page, false);
-  fs_.cleaner.grew(inode_);
+  clean_what_grew(fs_, inode_);
   return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include "engines/api/names.h"
 #include "engines/base/clock.h"
+#include "engines/native/cleaner.h"
 #include "engines/native/directory.h"
 #include "engines/pmem/persist.h"
 
@@ -112,7 +113,7 @@ Result<void> commit_within(Renaming& renaming) {
   DAXLAB_TRY(log_append(fs.volume, renaming.to, {&record, 1}));
   pmem::fence();
   apply(renaming, record.page, record.page, now_ns);
-  fs.cleaner.grew(renaming.to);
+  clean_what_grew(fs, renaming.to);
   return {};
 }
 
@@ -135,8 +136,8 @@ Result<void> commit_across(Renaming& renaming) {
   DAXLAB_CHECK(log_append(fs.volume, renaming.to, {&to_record, 1}).ok());
   transaction.commit();
   apply(renaming, from_record.page, to_record.page, now_ns);
-  fs.cleaner.grew(renaming.from);
-  fs.cleaner.grew(renaming.to);
+  clean_what_grew(fs, renaming.from);
+  clean_what_grew(fs, renaming.to);
   return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include "engines/base/clock.h"
 #include "engines/base/counters.h"
+#include "engines/native/cleaner.h"
 #include "engines/native/file_data.h"
 #include "engines/pmem/persist.h"
 
@@ -76,7 +77,7 @@ Result<void> write_small(FileSystem& fs, Inode& inode, uint64_t offset, std::spa
   inode.mtime_ns = disk.time_ns;
   inode.ctime_ns.store(disk.time_ns, std::memory_order_relaxed);
   log_hold_state(fs.volume, inode.log, record.page, false);
-  fs.cleaner.grew(inode);
+  clean_what_grew(fs, inode);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include "engines/base/counters.h"
 #include "engines/base/trace.h"
 #include "engines/dax/user_buffer.h"
+#include "engines/native/cleaner.h"
 #include "engines/native/file_data.h"
 #include "engines/native/mapped.h"
 #include "engines/pmem/persist.h"
@@ -141,7 +142,7 @@ Result<void> overwrite_in_place(Writing& writing) {
   inode.mtime_ns = now_ns;
   inode.ctime_ns.store(now_ns, std::memory_order_relaxed);
   log_hold_state(fs.volume, inode.log, record.page, false);
-  fs.cleaner.grew(inode);
+  clean_what_grew(fs, inode);
   return {};
 }
 
